@@ -1,0 +1,1 @@
+"""Haggle's side of the servers it talks to: Redis and Kafka."""

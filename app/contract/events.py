@@ -1,0 +1,117 @@
+"""The events that the engine emits: their fields, types, bounds and meaning.
+
+The Lua functions write them as JSON, the relay forwards them unread, Spark's schema and validity rules
+are derived from these structures (jobs/streams/schema.py), and `decode_event` is the validator of the
+audit and the tests. Unknown fields are ignored, so that later versions may add some.
+"""
+
+from datetime import datetime
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct, ValidationError
+from msgspec.json import Decoder
+
+from app.contract.economy import MAX_AMOUNT
+from app.contract.reasons import Rejection
+
+SCHEMA_VERSION: Final = 1
+
+Id = Annotated[int, Meta(ge=1, le=MAX_AMOUNT)]
+Amount = Annotated[int, Meta(ge=0, le=MAX_AMOUNT)]
+Quantity = Annotated[int, Meta(ge=1, le=MAX_AMOUNT)]
+Text = Annotated[str, Meta(min_length=1)]
+
+
+class Line(Struct, frozen=True):
+    """An item line that a player gives; `value` is the gold value of one unit, null if the item is unknown."""
+
+    item_id: Id
+    quantity: Quantity
+    value: Amount | None
+
+
+class Holding(Struct, frozen=True):
+    """Units of an item that a player now holds; 0 means none are left."""
+
+    item_id: Id
+    quantity: Amount
+
+
+class State(Struct, frozen=True, kw_only=True):
+    """A player after a change; `items` lists the new quantities of just the items that changed."""
+
+    version: Id
+    gold: Amount
+    item_units: Amount
+    distinct_items: Amount
+    item_value: Amount
+    items: list[Holding]
+
+
+class Side(Struct, frozen=True, kw_only=True):
+    """What one player of a trade gives; `item_value` is the gold value of its items.
+
+    It is null if an item is unknown or the value exceeds 2^53-1; neither can be accepted.
+    """
+
+    player_id: Id
+    gold: Amount
+    item_value: Amount | None
+    items: list[Line]
+
+
+class SettledSide(Side, frozen=True, kw_only=True):
+    """A side of an accepted trade, with the player's state after it."""
+
+    state: State
+
+
+class Envelope(Struct, frozen=True, kw_only=True, tag_field="event_type"):
+    """What every event carries. `sequence` is gapless per realm and starts at 1; the time is UTC."""
+
+    event_id: Text
+    schema_version: Id
+    realm: Text
+    sequence: Id
+    occurred_at: datetime
+
+
+class PlayerCreated(Envelope, frozen=True, kw_only=True, tag="player_created"):
+    """A player was created; `state.items` lists all that it holds."""
+
+    player_id: Id
+    username: Text
+    player_class: Text
+    max_capacity: Amount
+    state: State
+
+
+class TradeAccepted(Envelope, frozen=True, kw_only=True, tag="trade_accepted"):
+    """A trade moved what both players gave."""
+
+    trade_id: Text
+    player_1: SettledSide
+    player_2: SettledSide
+
+
+class TradeRejected(Envelope, frozen=True, kw_only=True, tag="trade_rejected"):
+    """A trade was refused and moved nothing."""
+
+    trade_id: Text
+    reason: Rejection
+    player_1: Side
+    player_2: Side
+
+
+Event = PlayerCreated | TradeAccepted | TradeRejected
+EVENT_TYPES: Final = (PlayerCreated, TradeAccepted, TradeRejected)
+
+_decoder: Decoder[Event] = Decoder(Event)
+
+
+def decode_event(raw: bytes) -> Event:
+    """The event that `raw` holds; raises `msgspec.DecodeError` or its subclass ValidationError, which say where."""
+    event = _decoder.decode(raw)
+    if event.schema_version != SCHEMA_VERSION:
+        raise ValidationError(f"schema_version {event.schema_version} is not {SCHEMA_VERSION} - at `$.schema_version`")
+    return event

@@ -1,0 +1,61 @@
+"""Every reason Haggle gives, by where it is given, with the sentence that explains it.
+
+`Rejection`: a decided trade that was refused (HTTP 409 or `fail_reason`, the event `trade_rejected`,
+the column `trades.reason`). `Problem`: a request that was never decided (problem+json).
+`DeadLetter`: a Kafka record that is not a valid event (the column `dead_letters.reason`).
+"""
+
+from enum import StrEnum
+from typing import Self
+
+
+class _Explained(StrEnum):
+    """A string enum whose members carry the sentence that explains them."""
+
+    help: str
+
+    def __new__(cls, value: str, help_text: str) -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.help = help_text
+        return member
+
+
+class Rejection(_Explained):
+    """Why a trade was refused. The Lua function checks them in this order and gives the first that holds."""
+
+    SAME_PLAYER = "same_player", "a trade needs two different players"
+    EMPTY_TRADE = "empty_trade", "neither player gives anything"
+    UNKNOWN_ITEM = "unknown_item", "an item of the trade is not in the catalog"
+    UNKNOWN_PLAYER = "unknown_player", "a player of the trade does not exist"
+    STALE_STATE = "stale_state", "a player is no longer in the state that the caller saw"
+    INSUFFICIENT_GOLD = "insufficient_gold", "a player holds less gold than it gives"
+    INSUFFICIENT_ITEMS = "insufficient_items", "a player holds fewer units of an item than it gives"
+    GOLD_OVERFLOW = "gold_overflow", "a balance would exceed 2^53-1"
+    CAPACITY_EXCEEDED = "capacity_exceeded", "a player would carry more item units than its capacity"
+
+
+class Problem(_Explained):
+    """Why a request was not decided at all."""
+
+    INVALID_JSON = "invalid_json", "the body is not JSON"
+    INVALID_REQUEST = "invalid_request", "the body or a parameter does not fit the schema"
+    REQUEST_TOO_LARGE = "request_too_large", "the body is larger than REQUEST_MAX_BYTES"
+    UNKNOWN_CLASS = "unknown_class", "there is no such player class"
+    NOT_FOUND = "not_found", "there is no such resource"
+    METHOD_NOT_ALLOWED = "method_not_allowed", "the route does not support this method"
+    IDEMPOTENCY_MISMATCH = "idempotency_mismatch", "the trade_id was used before with other content"
+    STORE_UNAVAILABLE = "store_unavailable", "Redis does not answer or cannot write; try again"
+    OUTBOX_FULL = "outbox_full", "too many events wait for Kafka; try again"
+    INTERNAL = "internal", "a defect in the engine; its log has the traceback"
+
+
+class DeadLetter(_Explained):
+    """Why a Kafka record is not a valid event. Spark checks them in this order."""
+
+    EMPTY_RECORD = "empty_record", "the record has no value"
+    INVALID_JSON = "invalid_json", "the value is not JSON"
+    UNKNOWN_EVENT_TYPE = "unknown_event_type", "event_type is missing or not in the contract"
+    UNSUPPORTED_SCHEMA_VERSION = "unsupported_schema_version", "schema_version is missing or not supported"
+    INVALID_FIELDS = "invalid_fields", "a field is missing, of another type, or out of range"
+    WRONG_KEY = "wrong_key", "the record's key is not the event's realm"

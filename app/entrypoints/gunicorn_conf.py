@@ -1,0 +1,46 @@
+"""gunicorn's configuration, made from the settings: `gunicorn --config python:app.entrypoints.gunicorn_conf`.
+
+The master process reads it; prometheus_client learns from it where the workers keep their counts.
+"""
+
+import os
+import shutil
+import tempfile
+from typing import Any
+
+from app.settings import load_settings
+
+_settings = load_settings(os.environ)
+_counts_folder = tempfile.mkdtemp(prefix="haggle-metrics-")
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = _counts_folder
+
+wsgi_app = "app.entrypoints.http:create_app()"
+bind = f"{_settings.listen_host}:{_settings.engine_port}"
+workers = _settings.engine_workers
+worker_class = "gthread"
+threads = _settings.engine_threads
+graceful_timeout = _settings.engine_drain_s
+keepalive = 30
+backlog = 1024
+control_socket_disable = True
+logconfig_dict: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "app.logs.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"level": _settings.log_level, "handlers": ["stderr"]},
+    "loggers": {"gunicorn.error": {"level": _settings.log_level, "handlers": ["stderr"], "propagate": False}},
+}
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Keeps the counts of a worker that ended, without its gauges."""
+    # imported only now: prometheus_client reads PROMETHEUS_MULTIPROC_DIR when it is imported
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(_server: Any) -> None:
+    """Removes the folder of counts."""
+    shutil.rmtree(_counts_folder, ignore_errors=True)

@@ -1,0 +1,33 @@
+"""Prometheus metrics of the engine, correct over several gunicorn workers.
+
+prometheus_client keeps each worker's counts in files of PROMETHEUS_MULTIPROC_DIR, which
+entrypoints/gunicorn_conf.py sets before any worker starts; `render` adds them up.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.values import MultiProcessValue, ValueClass
+
+from app.adapters.redis import Store
+
+REQUESTS = Counter("haggle_http_requests", "HTTP requests", ["route", "method", "status"])
+LATENCY = Histogram(
+    "haggle_http_request_seconds",
+    "Time to answer an HTTP request",
+    ["route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0),
+)
+TRADES = Counter("haggle_trades", "Decided trades, stored answers not counted again", ["status", "reason"])
+PLAYERS = Counter("haggle_players_created", "Players created")
+
+
+def render(store: Store) -> bytes:
+    """The text of /metrics: the counts of all workers, and what Redis holds now."""
+    registry = CollectorRegistry()
+    if ValueClass is not MultiProcessValue:
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    now = CollectorRegistry()
+    outbox_entries, sequence = store.backlog()
+    Gauge("haggle_outbox_entries", "Events that wait for Kafka", registry=now).set(outbox_entries)
+    Gauge("haggle_sequence", "Newest event's sequence number", registry=now).set(sequence)
+    return generate_latest(registry) + generate_latest(now)

@@ -1,0 +1,72 @@
+"""Errors that Haggle raises on purpose. Each knows its reason, HTTP status and context.
+
+entrypoints/http.py renders them as problem+json in one place; jobs/cli.py prints them as one sentence.
+A refused trade is a result (handlers.py), not an error.
+"""
+
+from collections.abc import Sequence
+
+from app.contract.reasons import Problem
+
+
+class HaggleError(Exception):
+    """An error with a message for people that says what was wrong, where, and what to do."""
+
+
+class SettingsError(HaggleError):
+    """Environment variables with bad values, all of them."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("bad settings in the environment:\n  " + "\n  ".join(problems))
+
+
+class RequestError(HaggleError):
+    """A request that was not decided."""
+
+    status = 400
+
+    def __init__(self, reason: Problem, detail: str, *, status: int | None = None, retry_after_s: int | None = None):
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+        self.status = status or self.status
+        self.retry_after_s = retry_after_s
+
+
+class InvalidRequest(RequestError):
+    """The body or a parameter does not fit the schema."""
+
+    status = 422
+
+    def __init__(self, detail: str, reason: Problem = Problem.INVALID_REQUEST):
+        super().__init__(reason, detail)
+
+
+class NotFound(RequestError):
+    """There is no such resource."""
+
+    status = 404
+
+    def __init__(self, detail: str):
+        super().__init__(Problem.NOT_FOUND, detail)
+
+
+class IdempotencyMismatch(RequestError):
+    """A trade_id that was used before, with other content."""
+
+    status = 422
+
+    def __init__(self, trade_id: str):
+        super().__init__(
+            Problem.IDEMPOTENCY_MISMATCH,
+            f"trade_id {trade_id!r} was used before with other content; use a new one for a new trade",
+        )
+
+
+class Unavailable(RequestError):
+    """The engine cannot decide now; the same request may be sent again later."""
+
+    status = 503
+
+    def __init__(self, reason: Problem, detail: str, retry_after_s: int = 1):
+        super().__init__(reason, detail, retry_after_s=retry_after_s)

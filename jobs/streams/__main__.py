@@ -1,0 +1,83 @@
+"""Composition root of the Spark application: creates the tables, then one query per table until one fails.
+
+Each query reads the topic `read_committed` and appends each micro-batch to its table in one Iceberg commit, which
+carries the query's id and the batch's number: a batch that is run again after a crash is recognised and skipped.
+"""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
+from app.contract.tables import CATALOG, DEAD_LETTERS, PLAYER_STATES, SCHEMA, TABLES, TRADE_LINES, TRADES, Table
+from app.logs import configure_logs
+from app.settings import Settings, load_settings
+from jobs.streams import transforms
+from jobs.streams.session import build_session
+
+_log = logging.getLogger(__name__)
+
+STREAMS: Final[tuple[tuple[Table, Callable[[DataFrame], DataFrame]], ...]] = (
+    (TRADES, transforms.trades),
+    (TRADE_LINES, transforms.trade_lines),
+    (PLAYER_STATES, transforms.player_states),
+    (DEAD_LETTERS, transforms.dead_letters),
+)
+
+
+def create_tables(spark: SparkSession) -> None:
+    """Creates the namespace and the tables that are missing."""
+    spark.sql(f"create namespace if not exists {CATALOG}.{SCHEMA}")
+    for table in TABLES:
+        spark.sql(table.ddl("spark"))
+
+
+def read_records(spark: SparkSession, settings: Settings) -> DataFrame:
+    """The topic as a stream of Kafka records, committed ones only."""
+    return (
+        spark.readStream.format("kafka")
+        .option("kafka.bootstrap.servers", settings.kafka_bootstrap_servers)
+        .option("kafka.isolation.level", "read_committed")
+        .option("subscribe", settings.kafka_topic)
+        .option("startingOffsets", "earliest")
+        .option("failOnDataLoss", "true")
+        .option("maxOffsetsPerTrigger", settings.stream_max_events_per_batch)
+        .load()
+    )
+
+
+def start_stream(rows: DataFrame, table: Table, settings: Settings) -> StreamingQuery:
+    """Appends `rows` to the table, one Iceberg commit per micro-batch; the checkpoint is on HDFS."""
+    return (
+        rows.writeStream.format("iceberg")
+        .outputMode("append")
+        .queryName(table.name)
+        .trigger(processingTime=f"{settings.stream_trigger_interval_s} seconds")
+        .option("checkpointLocation", f"{settings.hdfs_url}/checkpoints/{table.name}")
+        .option("fanout-enabled", "true")
+        .toTable(f"{CATALOG}.{SCHEMA}.{table.name}")
+    )
+
+
+def main() -> None:
+    """Runs the streams until one fails (exit 1, so that whoever started this starts it again) or SIGTERM."""
+    settings = load_settings(os.environ)
+    configure_logs(settings.log_level)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    spark = build_session(settings)
+    spark.sparkContext.setLogLevel("WARN")
+    create_tables(spark)
+    records = read_records(spark, settings)
+    for table, transform in STREAMS:
+        start_stream(transform(records), table, settings)
+        _log.info("stream started", extra={"context": {"table": table.name}})
+    spark.streams.awaitAnyTermination()
+
+
+if __name__ == "__main__":
+    main()
