@@ -96,17 +96,6 @@ def last_published(settings: Settings) -> int:
         consumer.close()
 
 
-def published_sequences(settings: Settings) -> Iterator[int]:
-    """The sequence numbers of the realm's committed events, in the order in which they stand in the topic."""
-    consumer = _consumer(settings)
-    try:
-        partition = _realm_topic_partition(consumer, settings)
-        first, end = _bounds(consumer, partition)
-        yield from _sequences(consumer, partition, settings.realm, first, end)
-    finally:
-        consumer.close()
-
-
 def _brokers(settings: Settings) -> list[str]:
     return settings.kafka_bootstrap_servers.split(",")
 

@@ -86,6 +86,7 @@ def _given(side: int) -> tuple[Column, ...]:
             f"gold value of the items that player {side} gives; null if one is unknown or it exceeds 2^53-1",
             nullable=True,
         ),
+        Column(f"player_{side}_lines", ColumnType.INT, f"item lines that player {side} gives: its rows in trade_lines"),
     )
 
 

@@ -29,6 +29,7 @@ _LONGEST_BACKOFF_S = 10.0
 
 PUBLISHED = Counter("haggle_relay_events_published", "Events that Kafka has committed")
 SEQUENCE = Gauge("haggle_relay_sequence", "Newest sequence number that Kafka has committed")
+UP = Gauge("haggle_relay_up", "1 while events are published, 0 while a server is away")
 FAILURES = Counter("haggle_relay_failures", "Times the relay had to start anew, by what failed", ["error"])
 TRANSACTION = Histogram("haggle_relay_transaction_seconds", "Time to publish one batch")
 
@@ -71,10 +72,12 @@ class Relay:
         publisher = Publisher(self._settings)
         try:
             self._move_to(self._reconcile(last_published(self._settings)))
+            UP.set(1)
             _log.info("relay started", extra={"context": {"sequence": self._position}})
             while not self._stopped.is_set():
                 self._publish_batch(publisher)
         finally:
+            UP.set(0)
             publisher.close()
 
     def _move_to(self, position: int) -> None:

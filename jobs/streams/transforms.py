@@ -34,6 +34,7 @@ def trades(records: DataFrame) -> DataFrame:
             f.col(f"event.player_{side}.player_id").alias(f"player_{side}_id"),
             f.col(f"event.player_{side}.gold").alias(f"player_{side}_gold"),
             f.col(f"event.player_{side}.item_value").alias(f"player_{side}_item_value"),
+            f.size(f"event.player_{side}.items").alias(f"player_{side}_lines"),
         )
     ]
     return _rows_of(TRADES, event.select("event.*", _status(), *sides))
@@ -41,18 +42,18 @@ def trades(records: DataFrame) -> DataFrame:
 
 def trade_lines(records: DataFrame) -> DataFrame:
     """One row per item line of a decided trade and side."""
-    trade = _decided_trades(records).select("event.*", _status())
+    trade = _decided_trades(records).select("event.*", _status()).drop("player_id")
     sides = [
         trade.select(
             "*",
             f.lit(side).alias("side"),
-            f.col(f"player_{side}.player_id").alias("player_id_of_side"),
+            f.col(f"player_{side}.player_id").alias("player_id"),
             f.explode(f"player_{side}.items").alias("line"),
         )
         for side in (1, 2)
     ]
     lines = reduce(DataFrame.unionByName, sides)
-    return _rows_of(TRADE_LINES, lines.drop("player_id").withColumnRenamed("player_id_of_side", "player_id").select("*", "line.*"))
+    return _rows_of(TRADE_LINES, lines.select("*", "line.*"))
 
 
 def player_states(records: DataFrame) -> DataFrame:

@@ -1,0 +1,332 @@
+"""The `haggle` command: starts and stops the embedded stack, and runs simulation, report and audit against any stack.
+
+`simulate`, `report` and `audit` use the servers that the environment names, or those of the embedded stack.
+Exit codes: 0 all is well, 1 something is off or went wrong, 2 wrong usage.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from app.errors import HaggleError
+from app.settings import Settings, load_settings
+from jobs.audit import Check, audit, wait_until_queryable
+from jobs.embedded.memory import PeakMemory
+from jobs.embedded.stack import Stack
+from jobs.report.answers import lines_of, make_report
+from jobs.report.render import write_report
+from jobs.simulate.run import Order, Outcome, simulate
+
+DEMO_HOME: Final = Path(".haggle-demo")
+_out = Console(highlight=False)
+
+
+@click.group(context_settings={"max_content_width": 100, "show_default": True})
+@click.option("--home", type=click.Path(path_type=Path), default=Path(".haggle"), help="Folder of the embedded stack.")
+@click.pass_context
+def cli(context: click.Context, home: Path) -> None:
+    """Haggle: trades of an online game, exactly once, from HTTP to SQL."""
+    context.obj = Stack(home, load_settings(os.environ))
+
+
+def main() -> None:
+    """Entry point; an expected error is one message, without a traceback."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        cli()
+    except HaggleError as error:
+        Console(stderr=True, highlight=False).print(f"haggle: {error}", markup=False, style="red")
+        sys.exit(1)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+# ---------------------------------------------------------------- the stack
+
+
+@cli.command()
+@click.pass_obj
+def up(stack: Stack) -> None:
+    """Start every server that is not running and wait until all are ready."""
+    _start(stack)
+    _print_pages(stack)
+
+
+@cli.command()
+@click.pass_obj
+def down(stack: Stack) -> None:
+    """Stop everything; the data stays."""
+    _stop(stack)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def status(stack: Stack, *, as_json: bool) -> None:
+    """Show what runs. Exit code 1 unless all is ready."""
+    if not stack.exists:
+        raise HaggleError(f"there is no stack in {stack.home}; start one with `haggle up`")
+    statuses = stack.statuses()
+    all_ready = all(item.ready for item in statuses)
+    if as_json:
+        settings = stack.settings()
+        urls = {name: getattr(settings, name) for name in _URLS}
+        rows = [{**asdict(item), "log": str(item.log)} for item in statuses]
+        click.echo(json.dumps({"ready": all_ready, **urls, "pages": stack.pages(), "processes": rows}, indent=2))
+    else:
+        table = Table("process", "state", "ready", "MiB", "log", box=None)
+        for item in statuses:
+            ready = "[green]yes[/]" if item.ready else "[red]no[/]"
+            table.add_row(item.name, item.state.lower(), ready, f"{item.memory_mib:,}", _short(item.log))
+        _out.print(table)
+        if all_ready:
+            _print_pages(stack)
+    sys.exit(0 if all_ready else 1)
+
+
+@cli.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def reset(stack: Stack, *, yes: bool) -> None:
+    """Stop everything and remove all data, after asking."""
+    if not stack.exists:
+        raise HaggleError(f"there is no stack in {stack.home}")
+    if yes or click.confirm(f"Remove all players, trades and tables in {stack.home}?"):
+        stack.reset()
+        _out.print(f"Removed {stack.home}.")
+
+
+# ---------------------------------------------------------------- jobs
+
+
+def _order_options(command: Any) -> Any:
+    options = [
+        click.option("--players", type=click.IntRange(0), default=1_000, help="Players to create."),
+        click.option("--trades", type=click.IntRange(0), default=10_000, help="Trades to do."),
+        click.option("--seed", type=int, default=1, help="The same seed gives the same players and trades."),
+        click.option("--concurrency", type=click.IntRange(1, 1_000), default=16, help="Requests under way at once."),
+        click.option("--rate", type=click.FloatRange(0), default=0.0, help="Most trades a second; 0: no limit."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@cli.command("simulate")
+@_order_options
+@click.option("--log", type=click.Path(path_type=Path), help="File that gets each trade and its answer, a JSON line each.")
+@click.pass_obj
+def simulate_command(stack: Stack, **options: Any) -> None:
+    """Create players and do trades, as a game would."""
+    _simulate(stack.settings(), Order(**options))
+
+
+@cli.command("report")
+@click.option("--folder", type=click.Path(path_type=Path), help="Where to write it; default reports/<time>.")
+@click.pass_obj
+def report_command(stack: Stack, folder: Path | None) -> None:
+    """Answer the business questions through Trino; print them, and write them as HTML and JSON."""
+    _report(stack.settings(), folder)
+
+
+@cli.command("audit")
+@click.option("--wait-s", type=click.FloatRange(0), default=0.0, help="First wait so long for events on their way.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def audit_command(stack: Stack, *, wait_s: float, as_json: bool) -> None:
+    """Prove that nothing is lost, doubled or wrong, from Redis to the tables. Exit code 1 if something is."""
+    settings = stack.settings()
+    if wait_s:
+        wait_until_queryable(settings, wait_s, lambda _arrived, _decided: None)
+    checks = audit(settings)
+    ok = all(check.ok for check in checks)
+    if as_json:
+        click.echo(json.dumps({"ok": ok, "realm": settings.realm, "checks": [asdict(check) for check in checks]}, indent=2))
+    else:
+        _print_checks(checks)
+    sys.exit(0 if ok else 1)
+
+
+# ---------------------------------------------------------------- demo
+
+
+@dataclass(slots=True)
+class Phases:
+    """How long each phase of the demo took."""
+
+    times: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Times what happens inside."""
+        started = time.perf_counter()
+        yield
+        self.times[name] = time.perf_counter() - started
+
+    def print(self, peak_mib: int) -> None:
+        """Prints the phases as a table."""
+        table = Table("phase", "seconds", title="Where the time went", title_justify="left", box=None)
+        for name, seconds in [*self.times.items(), ("all", sum(self.times.values()))]:
+            table.add_row(name, f"{seconds:.1f}")
+        _out.print(table)
+        _out.print(f"Peak memory of all processes together: {peak_mib:,} MiB (proportional set size)")
+
+
+@cli.command()
+@_order_options
+@click.option("--keep", is_flag=True, help="Use the stack in --home and leave it running.")
+@click.option("--phases", is_flag=True, help="Print how long each phase took, and the peak memory.")
+@click.pass_obj
+def demo(stack: Stack, *, keep: bool, phases: bool, **options: Any) -> None:
+    """Show everything once: start, trade, audit, ask, report, stop.
+
+    Without --keep it runs in a folder of its own that is removed at the end; the report stays.
+    """
+    if not keep:
+        stack = Stack(DEMO_HOME, load_settings(os.environ))
+        stack.reset()  # what a demo that was killed may have left
+    timing = Phases()
+    with PeakMemory(stack.home) as memory:
+        try:
+            _demo(stack, Order(**options), timing)
+        finally:
+            if not keep:
+                with timing.timed("stop"):
+                    _remove(stack)
+    if keep:
+        _out.print("\nIt is left running: `haggle status` shows it, `haggle down` stops it.")
+        _print_pages(stack)
+    if phases:
+        timing.print(memory.peak_mib)
+
+
+def _demo(stack: Stack, order: Order, timing: Phases) -> None:
+    with timing.timed("start servers"):
+        _start(stack)
+    settings = stack.settings()
+    outcome = _simulate(settings, order)
+    timing.times |= {"create players": outcome.players_s, "trade": outcome.trades_s}
+    with timing.timed("until queryable"):
+        _wait(settings)
+    with timing.timed("audit"):
+        checks = audit(settings)
+    _print_checks(checks)
+    with timing.timed("questions and report"):
+        _report(settings, None)
+    if not all(check.ok for check in checks):
+        raise HaggleError("the audit found something wrong; see above")
+
+
+def _remove(stack: Stack) -> None:
+    # a second Ctrl-C must not leave processes behind
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _stop(stack)
+    shutil.rmtree(stack.home, ignore_errors=True)
+
+
+# ---------------------------------------------------------------- printing
+
+_URLS: Final = ("engine_url", "redis_url", "kafka_bootstrap_servers", "hdfs_url", "catalog_url", "trino_url")
+
+
+def _start(stack: Stack) -> None:
+    started = time.perf_counter()
+    with _out.status("Looking around …") as line:
+        waiting: list[str] = []
+
+        def report(name: str, state: str) -> None:
+            if state == "starting":
+                waiting.append(name)
+            else:
+                _out.print(f"  [green]✓[/] {name:<9} ready after {time.perf_counter() - started:4.1f} s")
+                if name in waiting:
+                    waiting.remove(name)
+            line.update(f"Waiting for {', '.join(waiting) or 'the next'} …")
+
+        stack.up(report)
+
+
+def _stop(stack: Stack) -> None:
+    started = time.perf_counter()
+    with _out.status("Stopping everything …"):
+        stack.down()
+    _out.print(f"Stopped everything in {time.perf_counter() - started:.1f} s.")
+
+
+def _simulate(settings: Settings, order: Order) -> Outcome:
+    columns = ("{task.description:<8}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}"))
+    with Progress(*columns, console=_out) as bar:
+        players = bar.add_task("players", total=order.players, note="")
+        trades = bar.add_task("trades", total=order.trades, note="", start=False)
+        first_trade_at = 0.0
+
+        def progress(outcome: Outcome) -> None:
+            nonlocal first_trade_at
+            bar.update(players, completed=outcome.players)
+            if not outcome.trades:
+                return
+            if not first_trade_at:
+                first_trade_at = time.perf_counter()
+                bar.start_task(trades)
+            rate = outcome.trades / max(time.perf_counter() - first_trade_at, 1e-3)
+            note = f"{rate:,.0f}/s, {outcome.accepted:,} accepted, {outcome.refused.total():,} refused"
+            bar.update(trades, completed=outcome.trades, note=note)
+
+        outcome = simulate(settings.engine_url, order, progress)
+    if outcome.retries:
+        _out.print(f"{outcome.retries:,} requests were sent again")
+    return outcome
+
+
+def _wait(settings: Settings) -> None:
+    with Progress("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=_out) as bar:
+        task = bar.add_task("events in the tables", total=None)
+        wait_until_queryable(settings, 120, lambda arrived, decided: bar.update(task, completed=arrived, total=decided))
+
+
+def _print_checks(checks: list[Check]) -> None:
+    table = Table("audit", "", "seen", box=None)
+    for check in checks:
+        table.add_row(check.name, "[green]✓[/]" if check.ok else "[red]✗[/]", check.seen)
+    _out.print(table)
+
+
+def _report(settings: Settings, folder: Path | None) -> None:
+    with _out.status("Asking Trino …"):
+        report = make_report(settings)
+        html, data = write_report(report, folder or Path("reports") / datetime.now().strftime("%Y-%m-%d-%H%M%S"))  # noqa: DTZ005
+    table = Table("question", "answer", "took", show_lines=True)
+    for line in lines_of(report):
+        table.add_row(*line)
+    _out.print(table)
+    _out.print(f"Report: {_short(html)} and {_short(data)}")
+
+
+def _print_pages(stack: Stack) -> None:
+    for name, url in stack.pages().items():
+        _out.print(f"  {name:<12} {url}")
+
+
+def _short(path: Path) -> str:
+    absolute = path.absolute()
+    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(absolute)
+
+
+if __name__ == "__main__":
+    main()

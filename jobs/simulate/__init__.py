@@ -1,0 +1,1 @@
+"""The simulation: players made and trades done over HTTP, both drawn from a seed."""

@@ -1,0 +1,96 @@
+"""What a simulation will do: players and trades drawn from a seed, before anything is sent.
+
+The same seed gives the same players and the same trades, whatever the engine answers and in whatever order.
+A trade is one-for-one: each side gives one unit of a random item that it holds by then; a player without items
+buys with gold if it can.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from app.contract.economy import CLASSES, ITEMS
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPlayer:
+    """A player to create."""
+
+    username: str
+    player_class: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSide:
+    """What one player gives: `player` is an index into the plan's players; one unit of `item_id`, or gold."""
+
+    player: int
+    item_id: int | None
+    gold: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTrade:
+    """A trade to do, the `number`-th of its run."""
+
+    number: int
+    one: PlannedSide
+    two: PlannedSide
+
+
+@dataclass(slots=True)
+class _Holdings:
+    """What a planned player holds at a point of the plan."""
+
+    gold: int
+    items: dict[int, int] = field(default_factory=dict)
+
+    def give(self, side: PlannedSide, other: "_Holdings") -> None:
+        self.gold -= side.gold
+        other.gold += side.gold
+        if side.item_id is not None:
+            self.items[side.item_id] -= 1
+            if not self.items[side.item_id]:
+                del self.items[side.item_id]
+            other.items[side.item_id] = other.items.get(side.item_id, 0) + 1
+
+
+def plan_players(seed: int, count: int) -> list[PlannedPlayer]:
+    """The players of a seed."""
+    draw = random.Random(f"players {seed}")
+    weights = [player_class.weight for player_class in CLASSES.values()]
+    classes = draw.choices(list(CLASSES), weights, k=count)
+    return [PlannedPlayer(f"{name}_{seed}_{number}", name) for number, name in enumerate(classes, 1)]
+
+
+def plan_trades(seed: int, players: list[PlannedPlayer], count: int) -> Iterator[PlannedTrade]:
+    """The trades of a seed, in order; a trade builds on those before it that share a player."""
+    draw = random.Random(f"trades {seed}")
+    holdings = [_Holdings(CLASSES[player.player_class].gold, dict(CLASSES[player.player_class].items)) for player in players]
+    for number in range(1, count + 1):
+        trade = _draw_trade(draw, number, holdings)
+        one, two = holdings[trade.one.player], holdings[trade.two.player]
+        one.give(trade.one, two)
+        two.give(trade.two, one)
+        yield trade
+
+
+def _draw_trade(draw: random.Random, number: int, holdings: list[_Holdings]) -> PlannedTrade:
+    while True:
+        first, second = draw.sample(range(len(holdings)), 2)
+        items = [_draw_item(draw, holdings[player]) for player in (first, second)]
+        sides = (_side(first, items[0], items[1], holdings), _side(second, items[1], items[0], holdings))
+        if sides[0] and sides[1] and any(items):
+            return PlannedTrade(number, sides[0], sides[1])
+
+
+def _draw_item(draw: random.Random, holdings: _Holdings) -> int | None:
+    return draw.choice(sorted(holdings.items)) if holdings.items else None
+
+
+def _side(player: int, own: int | None, wanted: int | None, holdings: list[_Holdings]) -> PlannedSide | None:
+    """The side of a player that gives its item, or the price of the wanted one; None if it can do neither."""
+    if own is not None:
+        return PlannedSide(player, own, 0)
+    price = ITEMS[wanted].value if wanted is not None else 0
+    return PlannedSide(player, None, price) if holdings[player].gold >= price else None

@@ -1,0 +1,52 @@
+-- audit: are lines and states complete, and there once?
+-- grain: one row
+-- counted: rows and different keys of trade_lines and player_states; how many there must be, which follows from the
+--          number of lines that each trade says it has, from the accepted trades (two states each) and the players
+-- parameters: 1 to 3 the realm
+-- order: none
+with lines as (
+    select
+        count(*) as lines,
+        count(distinct (sequence, side, item_id)) as different_lines
+    from lake.haggle.trade_lines
+    where realm = ?
+),
+
+versions as (
+    select
+        count(*) as states,
+        count(distinct version) as different_states,
+        max(version) as last_version
+    from lake.haggle.player_states
+    where realm = ?
+    group by player_id
+),
+
+states as (
+    select
+        coalesce(sum(states), 0) as states,
+        coalesce(sum(different_states), 0) as different_states,
+        coalesce(sum(last_version), 0) as last_versions,
+        count(*) as players
+    from versions
+),
+
+trades as (
+    select
+        count_if(status = 'accepted') as accepted,
+        coalesce(sum(player_1_lines + player_2_lines), 0) as due_lines
+    from lake.haggle.trades
+    where realm = ?
+)
+
+select
+    lines.lines,
+    lines.different_lines,
+    trades.due_lines,
+    states.states,
+    states.different_states,
+    states.last_versions,
+    states.players + 2 * trades.accepted as due_states
+from lines
+cross join states
+cross join trades

@@ -1,0 +1,12 @@
+-- question: How many trades were there?
+-- grain: one row
+-- counted: accepted trades; refused ones beside them, since a refused trade moved nothing
+-- parameters: 1 realm
+-- order: none
+select
+    count_if(status = 'accepted') as trades,
+    count_if(status = 'rejected') as refused,
+    min(occurred_at) as first_at,
+    max(occurred_at) as last_at
+from lake.haggle.trades
+where realm = ?
