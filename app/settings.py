@@ -28,20 +28,24 @@ class Settings:
     engine_url: str = _setting("http://127.0.0.1:8000", "where callers find the engine")
     engine_port: int = _setting(8000, "port that the engine listens on")
     engine_workers: int = _setting(2, "gunicorn worker processes", low=1)
-    engine_threads: int = _setting(8, "request threads of each worker", low=1)
+    engine_connections: int = _setting(256, "requests that each worker serves at once", low=1)
     engine_drain_s: int = _setting(30, "time that running requests get to finish on a stop", unit="s", low=1)
     request_max_bytes: int = _setting(_MIB, "largest request body", unit="bytes", low=1024)
     answer_ttl_s: int = _setting(86_400, "how long the stored answer of a trade_id is kept", unit="s", low=86_400)
 
     redis_url: str = _setting("redis://127.0.0.1:6379/0", "the Redis (or Valkey) server")
     redis_timeout_s: float = _setting(2.0, "longest wait for Redis in a request", unit="s", low=0.1)
+    redis_max_connections: int = _setting(32, "connections of each engine worker to Redis", low=1)
     outbox_max_entries: int = _setting(1_000_000, "events that may wait for Kafka before commands get 503", low=1)
 
     kafka_bootstrap_servers: str = _setting("127.0.0.1:9092", "Kafka brokers: host:port, comma-separated")
     kafka_topic: str = _setting("haggle.events.v1", "topic of the events; its key is the realm")
     kafka_partitions: int = _setting(6, "partitions of the topic when it is created", low=1)
     kafka_replication: int = _setting(1, "replicas of each partition when the topic is created", low=1)
-    relay_batch_max_events: int = _setting(1_000, "most events that the relay publishes in one transaction", low=1)
+    relay_batch_max_events: int = _setting(5_000, "most events that the relay publishes in one transaction", low=1)
+    relay_interval_s: float = _setting(
+        0.2, "least time between two transactions; shorter is sooner in the tables, longer is less work", unit="s"
+    )
     relay_metrics_port: int = _setting(9100, "port of the relay's /metrics")
 
     hdfs_url: str = _setting("hdfs://127.0.0.1:8020", "HDFS NameNode")
@@ -54,7 +58,7 @@ class Settings:
     spark_jars: str = _setting("", "jars of the Kafka source, Iceberg and PostgreSQL, comma-separated")
     spark_ui_port: int = _setting(4040, "port of the Spark web UI")
     spark_driver_memory_mib: int = _setting(1_024, "heap of the Spark driver", unit="MiB", low=512)
-    stream_trigger_interval_s: float = _setting(1.0, "least time between two micro-batches of a stream", unit="s")
+    stream_trigger_interval_s: float = _setting(2.0, "least time between two micro-batches of a stream", unit="s")
     stream_max_events_per_batch: int = _setting(200_000, "most Kafka records in one micro-batch", low=1)
 
     cache_folder: str = _setting("~/.cache/haggle", "downloads that all checkouts on this machine share")

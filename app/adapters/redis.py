@@ -15,7 +15,8 @@ import msgspec
 import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError, TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from app.commands import CreatePlayer, Give, HeldItem, Inventory, Player, Trade
@@ -76,15 +77,18 @@ class Keys(NamedTuple):
 
 
 def connect(settings: Settings) -> "redis.Redis":
-    """A client with bounded waits and a pool; it connects on first use."""
-    return redis.Redis.from_url(
+    """A client with bounded waits and a bounded pool; it connects on first use."""
+    pool = redis.BlockingConnectionPool.from_url(
         settings.redis_url,
+        max_connections=settings.redis_max_connections,
+        timeout=settings.redis_timeout_s,
         socket_timeout=settings.redis_timeout_s,
         socket_connect_timeout=settings.redis_timeout_s,
         # a timed-out command may have been decided: only the caller, who holds the trade_id, may repeat it
         retry=Retry(NoBackoff(), 0),
         protocol=2,
     )
+    return redis.Redis.from_pool(pool)
 
 
 @contextmanager

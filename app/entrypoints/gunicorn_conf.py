@@ -17,8 +17,9 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = _counts_folder
 wsgi_app = "app.entrypoints.http:create_app()"
 bind = f"{_settings.listen_host}:{_settings.engine_port}"
 workers = _settings.engine_workers
-worker_class = "gthread"
-threads = _settings.engine_threads
+# greenlets: threads of one worker wait for each other's interpreter lock (docs/decisions.md)
+worker_class = "gevent"
+worker_connections = _settings.engine_connections
 graceful_timeout = _settings.engine_drain_s
 keepalive = 30
 backlog = 1024

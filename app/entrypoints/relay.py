@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 
 from kafka.errors import KafkaError, ProducerFencedError
@@ -75,7 +76,9 @@ class Relay:
             UP.set(1)
             _log.info("relay started", extra={"context": {"sequence": self._position}})
             while not self._stopped.is_set():
-                self._publish_batch(publisher)
+                started = time.monotonic()
+                if self._publish_batch(publisher) < self._settings.relay_batch_max_events:
+                    self._stopped.wait(started + self._settings.relay_interval_s - time.monotonic())
         finally:
             UP.set(0)
             publisher.close()
@@ -89,16 +92,18 @@ class Relay:
         self._outbox.trim(published)
         return position_of(published, self._outbox.newest(), self._outbox.read(published, 1))
 
-    def _publish_batch(self, publisher: Publisher) -> None:
+    def _publish_batch(self, publisher: Publisher) -> int:
+        """Publishes what waits, one batch at most; returns how many events it was."""
         entries = self._outbox.read(self._position, self._settings.relay_batch_max_events, _BLOCK_MS)
         if not entries:
-            return
+            return 0
         check_contiguous(entries, self._position)
         with TRANSACTION.time():
             publisher.publish(entries)
         PUBLISHED.inc(len(entries))
         self._move_to(entries[-1].sequence)
         self._outbox.trim(self._position)
+        return len(entries)
 
 
 def position_of(published: int, newest: int, waiting: Sequence[OutboxEntry]) -> int:

@@ -187,3 +187,7 @@ def size_of(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return -1
+
+
+if __name__ == "__main__":
+    write_lock(Path("~/.cache/haggle").expanduser())

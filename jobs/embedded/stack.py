@@ -66,7 +66,7 @@ class Stack:
 
     @property
     def is_running(self) -> bool:
-        """supervisord answers."""
+        """Supervisord answers."""
         if not self.exists:
             return False
         try:
@@ -276,7 +276,7 @@ class Stack:
         return self.home / "logs" / f"{name}.log"
 
     def _socket(self) -> Path:
-        """supervisord's socket; a socket's path may have 107 bytes, so it cannot stand in a deep home folder."""
+        """Supervisord's socket; a socket's path may have 107 bytes, so it cannot stand in a deep home folder."""
         inode = self.home.stat()
         return Path(f"/tmp/haggle-{os.geteuid()}-{inode.st_dev:x}-{inode.st_ino:x}.sock")  # noqa: S108
 

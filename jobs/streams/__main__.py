@@ -4,13 +4,17 @@ Each query reads the topic `read_committed` and appends each micro-batch to its 
 carries the query's id and the batch's number: a batch that is run again after a crash is recognised and skipped.
 """
 
+import contextlib
 import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
+from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -28,6 +32,9 @@ STREAMS: Final[tuple[tuple[Table, Callable[[DataFrame], DataFrame]], ...]] = (
     (PLAYER_STATES, transforms.player_states),
     (DEAD_LETTERS, transforms.dead_letters),
 )
+
+_FAILURE_WINDOW_S: Final = 600
+_MOST_FAILURES: Final = 3
 
 
 def create_tables(spark: SparkSession) -> None:
@@ -64,8 +71,30 @@ def start_stream(rows: DataFrame, table: Table, settings: Settings) -> Streaming
     )
 
 
+def supervise(spark: SparkSession, start: dict[str, Callable[[], StreamingQuery]]) -> None:
+    """Starts the queries, and each again when it fails; raises what ended one that failed too often.
+
+    Spark 4.1 needs this: a query that runs an interrupted batch again commits it and then fails while it reports
+    its progress (SPARK-55271); the next start goes on.
+    """
+    queries = {name: start_query() for name, start_query in start.items()}
+    failures: dict[str, list[float]] = {name: [] for name in start}
+    while True:
+        with contextlib.suppress(StreamingQueryException):
+            spark.streams.awaitAnyTermination()
+        spark.streams.resetTerminated()
+        for name in [name for name, query in queries.items() if not query.isActive]:
+            error = queries[name].exception()
+            recent = [at for at in failures[name] if time.monotonic() - at < _FAILURE_WINDOW_S]
+            if len(recent) >= _MOST_FAILURES:
+                raise error or RuntimeError(f"the stream into {name} stopped")
+            failures[name] = [*recent, time.monotonic()]
+            _log.warning("stream failed and is started again", extra={"context": {"table": name, "error": str(error)[:500]}})
+            queries[name] = start[name]()
+
+
 def main() -> None:
-    """Runs the streams until one fails (exit 1, so that whoever started this starts it again) or SIGTERM."""
+    """Runs the streams until one keeps failing (exit 1, so that whoever started this starts it again) or SIGTERM."""
     settings = load_settings(os.environ)
     configure_logs(settings.log_level)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -73,10 +102,8 @@ def main() -> None:
     spark.sparkContext.setLogLevel("WARN")
     create_tables(spark)
     records = read_records(spark, settings)
-    for table, transform in STREAMS:
-        start_stream(transform(records), table, settings)
-        _log.info("stream started", extra={"context": {"table": table.name}})
-    spark.streams.awaitAnyTermination()
+    start = {table.name: partial(start_stream, transform(records), table, settings) for table, transform in STREAMS}
+    supervise(spark, start)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Tests of Haggle: unit, integration (real servers), sql (golden answers on real Trino)."""

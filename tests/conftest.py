@@ -1,0 +1,126 @@
+"""Fixtures shared by all tests: a real Redis-compatible server, an engine on it, and the whole embedded stack.
+
+Servers start on free ports in temporary folders and end with the session. Tests do not share a realm.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from flask.testing import FlaskClient
+
+from app.adapters.redis import Keys, connect, load_library
+from app.entrypoints.http import create_app
+from app.settings import Settings, load_settings
+from jobs.embedded.servers import valkey_binary
+from jobs.embedded.stack import Stack
+
+
+def wait_until(true: Callable[[], Any], timeout_s: float = 20) -> Any:
+    """The first truthy result of `true`; fails after the deadline."""
+    deadline = time.monotonic() + timeout_s
+    while not (result := true()):
+        assert time.monotonic() < deadline, f"not true after {timeout_s} s"
+        time.sleep(0.02)
+    return result
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Redis:
+    """A durable Redis-compatible server that tests may kill and start again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._command = [valkey_binary(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        self._command += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        wait_until(self._answers)
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(redis.RedisError):
+            return bool(redis.Redis.from_url(self.url).ping())
+        return False
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    server = Redis(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def settings(redis_server: Redis) -> Settings:
+    """Settings of a realm of its own on the real server."""
+    return load_settings({"REDIS_URL": redis_server.url, "REALM": f"t-{uuid.uuid4().hex[:12]}"})
+
+
+@pytest.fixture
+def client(settings: Settings) -> FlaskClient:
+    """The engine, without a socket in between."""
+    return create_app(settings).test_client()
+
+
+class Realm:
+    """A look behind the engine: what a realm holds in Redis, and a way to put a player into an odd state."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.redis: Any = connect(settings)
+        self.keys = Keys(settings.realm)
+        load_library(self.redis)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything but the stored answers."""
+        players = int(self.redis.get(self.keys.player_count) or 0)
+        states = {player: self.redis.hgetall(self.keys.player(player)) for player in range(1, players + 1)}
+        return {"states": states, "events": self.events(), "sequence": self.redis.get(self.keys.sequence)}
+
+    def events(self) -> list[bytes]:
+        return [fields[b"event"] for _, fields in self.redis.xrange(self.keys.outbox)]
+
+    def states(self) -> dict[int, dict[bytes, bytes]]:
+        states: dict[int, dict[bytes, bytes]] = self.snapshot()["states"]
+        return states
+
+    def set_gold(self, player_id: int, gold: int) -> None:
+        self.redis.hset(self.keys.player(player_id), "gold", gold)
+
+
+@pytest.fixture
+def realm(settings: Settings) -> Realm:
+    return Realm(settings)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole embedded stack, on free ports; tests that use it run in one worker (xdist_group `stack`)."""
+    environment = {name: value for name, value in os.environ.items() if name == "CACHE_FOLDER"}
+    running = Stack(tmp_path_factory.mktemp("stack"), load_settings(environment))
+    try:
+        running.up(lambda _name, _state: None)
+        yield running
+    finally:
+        running.reset()
