@@ -3,6 +3,7 @@
 A setting's environment variable is its name in capitals. docs/settings.md is generated from here.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
@@ -98,6 +99,6 @@ def _parse(kind: Any, text: str, metadata: Mapping[str, Any]) -> str | int | flo
         number: int | float = kind(text)
     except ValueError:
         raise ValueError(f"is not {noun}") from None
-    if not number >= metadata["low"]:
-        raise ValueError(f"is below the least allowed, {metadata['low']}")
+    if not metadata["low"] <= number < math.inf:
+        raise ValueError(f"is not a number from {metadata['low']} up")
     return number

@@ -4,6 +4,7 @@ Called by `haggle audit`, the demo and the tests. It asks the engine over HTTP (
 `read_committed`, and asks Trino. While trades go on, balances cannot be compared: it waits for a quiet moment.
 """
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -53,7 +54,8 @@ def audit(settings: Settings) -> list[Check]:
     lake = Lake(settings)
     for _ in range(5):
         before = read_head(settings)
-        checks = [_check_outbox(before), _check_kafka(settings, before.sequence), *_check_tables(lake, settings, before)]
+        checks = [_check_outbox(before), _check_kafka(settings, before.sequence)]
+        checks += _check_tables(lake, settings, before)
         held = dict(_held_balances(settings))
         replayed = _replayed_balances(lake, settings.realm)
         if read_head(settings).sequence == before.sequence:
@@ -118,14 +120,14 @@ def _check_kafka(settings: Settings, last: int) -> Check:
         sequences = list(_read_sequences(settings))
     except KafkaError as error:
         raise HaggleError(f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {error!r}") from error
-    first = sequences[0] if sequences else 1
-    seen = f"{len(sequences):,} committed events, {first:,} to {sequences[-1] if sequences else 0:,}, in order, each once"
+    first, newest = (sequences[0], sequences[-1]) if sequences else (1, 0)
+    seen = f"{len(sequences):,} committed events, {first:,} to {newest:,}, in order, each once"
     ok = sequences == list(range(first, last + 1))
     return Check("kafka", ok, seen if ok else _first_break(sequences, last))
 
 
 def _first_break(sequences: list[int], last: int) -> str:
-    for before, after in zip(sequences, sequences[1:], strict=False):
+    for before, after in itertools.pairwise(sequences):
         if after != before + 1:
             return f"event {after:,} follows event {before:,}"
     return f"the topic ends with event {sequences[-1] if sequences else 0:,} of {last:,}"
@@ -172,11 +174,13 @@ def _sequence_of(value: bytes | None) -> Iterator[int]:
 def _check_tables(lake: Lake, settings: Settings, head: Head) -> Iterable[Check]:
     (row,) = lake.ask("audit/sequences", parameters_of("audit/sequences", settings.realm)).records()
     due = (head.sequence, head.sequence, min(1, head.sequence), head.sequence)
-    seen = f"{row['events']:,} events, {row['different']:,} different, {row['first_sequence']:,} to {row['last_sequence']:,}"
-    yield Check("tables: events", tuple(row.values()) == due, f"{seen}; {head.sequence:,} were decided")
+    seen = f"{row['events']:,} events, {row['different']:,} different, "
+    seen += f"{row['first_sequence']:,} to {row['last_sequence']:,}; {head.sequence:,} were decided"
+    yield Check("tables: events", tuple(row.values()) == due, seen)
     (row,) = lake.ask("audit/lines_and_states", parameters_of("audit/lines_and_states", settings.realm)).records()
     lines_ok = row["lines"] == row["different_lines"] == row["due_lines"]
-    yield Check("tables: lines", lines_ok, f"{row['lines']:,} lines, {row['different_lines']:,} different, {row['due_lines']:,} due")
+    seen = f"{row['lines']:,} lines, {row['different_lines']:,} different, {row['due_lines']:,} due"
+    yield Check("tables: lines", lines_ok, seen)
     states_ok = row["states"] == row["different_states"] == row["last_versions"] == row["due_states"]
     yield Check("tables: states", states_ok, f"{row['states']:,} states, versions gapless, {row['due_states']:,} due")
     (row,) = lake.ask("audit/dead_letters", (settings.kafka_topic,)).records()
@@ -206,7 +210,8 @@ def _check_balances(held: Balances, replayed: Balances) -> Check:
     different = sorted(key for key in held.keys() | replayed.keys() if held.get(key) != replayed.get(key))
     players = len({player_id for player_id, _ in held})
     if not different:
-        return Check("balances", ok=True, seen=f"{len(held):,} balances of {players:,} players, replayed in Trino, equal Redis")
+        seen = f"{len(held):,} balances of {players:,} players, replayed in Trino, equal Redis"
+        return Check("balances", ok=True, seen=seen)
     player_id, item_id = different[0]
     what = "gold" if item_id == GOLD else f"item {item_id}"
     seen = f"{len(different):,} differ; player {player_id}'s {what}: {held.get(different[0], 0):,} in Redis, "
@@ -225,4 +230,5 @@ def _check_conservation(lake: Lake, realm: str, held: Balances) -> Check:
         total[item_id] = total.get(item_id, 0) + amount
     ok = {key: amount for key, amount in created.items() if amount} == total
     seen = f"{total.get(GOLD, 0):,} gold and {sum(total.values()) - total.get(GOLD, 0):,} item units held"
-    return Check("conservation", ok, seen + (", as created" if ok else f", but {created} was created and {total} is held"))
+    seen += ", as created" if ok else f", but {created} was created and {total} is held"
+    return Check("conservation", ok, seen)

@@ -130,9 +130,9 @@ def _order_options(command: Any) -> Any:
 
 @cli.command("simulate")
 @_order_options
-@click.option("--log", type=click.Path(path_type=Path), help="File that gets each trade and its answer, a JSON line each.")
+@click.option("--log", type=click.Path(path_type=Path), help="File that gets a JSON line per trade.")
 @click.pass_obj
-def simulate_command(stack: Stack, **options: Any) -> None:
+def simulate_command(stack: Stack, /, **options: Any) -> None:
     """Create players and do trades, as a game would."""
     _simulate(stack.settings(), Order(**options))
 
@@ -157,7 +157,8 @@ def audit_command(stack: Stack, *, wait_s: float, as_json: bool) -> None:
     checks = audit(settings)
     ok = all(check.ok for check in checks)
     if as_json:
-        click.echo(json.dumps({"ok": ok, "realm": settings.realm, "checks": [asdict(check) for check in checks]}, indent=2))
+        rows = [asdict(check) for check in checks]
+        click.echo(json.dumps({"ok": ok, "realm": settings.realm, "checks": rows}, indent=2))
     else:
         _print_checks(checks)
     sys.exit(0 if ok else 1)
@@ -193,7 +194,7 @@ class Phases:
 @click.option("--keep", is_flag=True, help="Use the stack in --home and leave it running.")
 @click.option("--phases", is_flag=True, help="Print how long each phase took, and the peak memory.")
 @click.pass_obj
-def demo(stack: Stack, *, keep: bool, phases: bool, **options: Any) -> None:
+def demo(stack: Stack, /, *, keep: bool, phases: bool, **options: Any) -> None:
     """Show everything once: start, trade, audit, ask, report, stop.
 
     Without --keep it runs in a folder of its own that is removed at the end; the report stays.
@@ -270,7 +271,8 @@ def _stop(stack: Stack) -> None:
 
 
 def _simulate(settings: Settings, order: Order) -> Outcome:
-    columns = ("{task.description:<8}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[note]}"))
+    note = TextColumn("{task.fields[note]}")
+    columns = ("{task.description:<8}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), note)
     with Progress(*columns, console=_out) as bar:
         players = bar.add_task("players", total=order.players, note="")
         trades = bar.add_task("trades", total=order.trades, note="", start=False)

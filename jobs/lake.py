@@ -35,7 +35,7 @@ class Lake:
     def __init__(self, settings: Settings) -> None:
         self._url = settings.trino_url
         address = urlsplit(settings.trino_url)
-        self._connection = trino.dbapi.connect(
+        self._connection = trino.dbapi.connect(  # type: ignore[no-untyped-call]
             host=address.hostname,
             port=address.port or 8080,
             user="haggle",

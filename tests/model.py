@@ -1,5 +1,6 @@
-"""The rules of a trade in plain Python: the oracle that the real function is compared with. Written from the design,
-not from the Lua code, and as simple as can be.
+"""The rules of a trade in plain Python: the oracle that the real function is compared with.
+
+Written from the design, not from the Lua code, and as simple as can be.
 """
 
 from dataclasses import dataclass, field
@@ -84,7 +85,8 @@ class ModelRealm:
             return "stale_state"
         if any(side.gold > self.players[side.player_id].gold for side in (one, two)):
             return "insufficient_gold"
-        if any(n > self.players[side.player_id].items.get(item, 0) for side in (one, two) for item, n in side.items.items()):
+        held = {side.player_id: self.players[side.player_id].items for side in (one, two)}
+        if any(n > held[side.player_id].get(item, 0) for side in (one, two) for item, n in side.items.items()):
             return "insufficient_items"
         if any(self.players[side.player_id].gold - side.gold + other.gold > MAX_AMOUNT for side, other in sides):
             return "gold_overflow"

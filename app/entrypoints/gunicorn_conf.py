@@ -21,7 +21,8 @@ workers = _settings.engine_workers
 worker_class = "gevent"
 worker_connections = _settings.engine_connections
 graceful_timeout = _settings.engine_drain_s
-keepalive = 30
+# an idle connection delays a graceful stop by at most this long
+keepalive = 10
 backlog = 1024
 control_socket_disable = True
 logconfig_dict: dict[str, Any] = {

@@ -4,9 +4,9 @@ prometheus_client keeps each worker's counts in files of PROMETHEUS_MULTIPROC_DI
 entrypoints/gunicorn_conf.py sets before any worker starts; `render` adds them up.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
-from prometheus_client.values import MultiProcessValue, ValueClass
+from prometheus_client.values import ValueClass
 
 from app.adapters.redis import Store
 
@@ -23,8 +23,9 @@ PLAYERS = Counter("haggle_players_created", "Players created")
 
 def render(store: Store) -> bytes:
     """The text of /metrics: the counts of all workers, and what Redis holds now."""
-    registry = CollectorRegistry()
-    if ValueClass is not MultiProcessValue:
+    registry = REGISTRY
+    if ValueClass._multiprocess:  # type: ignore[attr-defined]  # noqa: SLF001
+        registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     now = CollectorRegistry()
     outbox_entries, sequence = store.backlog()

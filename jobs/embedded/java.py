@@ -135,8 +135,8 @@ class _Watcher:
     def _fetched(self, part: Part) -> int:
         path = self._repository / part.path
         # Maven writes NAME.<random>.tmp (or .part) beside the final file
-        partial = max((size_of(item) for item in path.parent.glob(f"{path.name}.*") if item.suffix != ".sha1"), default=0)
-        return min(part.size, max(size_of(path), partial))
+        partial = [size_of(item) for item in path.parent.glob(f"{path.name}.*") if item.suffix != ".sha1"]
+        return min(part.size, max(size_of(path), *partial, 0))
 
 
 def resolve(repository: Path) -> dict[str, list[Path]]:

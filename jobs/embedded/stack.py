@@ -32,7 +32,12 @@ from jobs.embedded.java import JavaParts
 from jobs.embedded.servers import PORTS, Process, Site, embedded_settings, processes
 
 START_TIMEOUT_S: Final = 120
-_STOP_WAVES: Final = (("engine",), ("relay", "streams", "trino"), ("datanode", "kafka", "redis", "catalog"), ("namenode",))
+_STOP_WAVES: Final = (
+    ("engine",),
+    ("relay", "streams", "trino"),
+    ("datanode", "kafka", "redis", "catalog"),
+    ("namenode",),
+)
 _LOG_LINES: Final = 15
 # below the range that the kernel takes outgoing ports from, so that a stopped stack finds its own free again
 _PORT_RANGE: Final = range(20_000, 32_000)
@@ -261,7 +266,9 @@ class Stack:
             names = [port for ports in PORTS.values() for port in ports]
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = path.with_suffix(".tmp")
-            temporary.write_text(json.dumps({"ports": dict(zip(names, _free_ports(len(names)), strict=True))}, indent=2))
+            temporary.write_text(
+                json.dumps({"ports": dict(zip(names, _free_ports(len(names)), strict=True))}, indent=2)
+            )
             temporary.rename(path)
         ports: dict[str, int] = json.loads(path.read_text())["ports"]
         return ports
@@ -332,7 +339,7 @@ def _supervisord_conf(home: Path, socket_path: Path, plan: list[Process]) -> str
 [supervisord]
 logfile={home}/logs/supervisord.log
 pidfile={home}/supervisord.pid
-directory={home}/tmp
+directory={home / "tmp"}
 
 [unix_http_server]
 file={socket_path}

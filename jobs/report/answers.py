@@ -11,13 +11,12 @@ from jobs.lake import SQL, Lake, Result, parameters_of
 
 _SHOWN: Final = 5
 
-REFERENCE: Final = {
-    "q01_trades": 10_000,
-    "q02_most_traded_item": (5, 2_019),
-    "q03_most_diverse_inventory": 12,
-    "q04_most_valuable_inventory": 159_000_000,
-}
-"""What the reference run (1,000 players, 10,000 one-for-one trades) reported; item 5 in 2,019 trade lines."""
+REFERENCE_TRADES: Final = 10_000
+REFERENCE_ITEM: Final = 5
+REFERENCE_LINES: Final = 2_019
+REFERENCE_DISTINCT_ITEMS: Final = 12
+REFERENCE_ITEM_VALUE: Final = 159_000_000
+"""What the reference run (1,000 players, 10,000 one-for-one trades) reported, and of which item in how many lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,25 +113,26 @@ def _most_valuable(rows: list[dict[str, Any]]) -> str:
 
 
 def _trades_reference(rows: list[dict[str, Any]]) -> str:
-    reference = REFERENCE["q01_trades"]
-    if rows[0]["trades"] == reference:
-        return f"{reference:,}, as here"
-    return f"{reference:,}; here as many as were simulated, in one or more runs"
+    if rows[0]["trades"] == REFERENCE_TRADES:
+        return f"{REFERENCE_TRADES:,}, as here."
+    return f"{REFERENCE_TRADES:,}; here as many as were simulated, in one or more runs."
 
 
 def _most_traded_reference(rows: list[dict[str, Any]]) -> str:
-    item_id, lines = REFERENCE["q02_most_traded_item"]  # type: ignore[misc]
-    here = next((row["trade_lines"] for row in rows if row["item_id"] == item_id), 0)
-    first = sorted(row["item_id"] for row in rows if row["rank_by_lines"] == 1)
-    close = " Hunters are as many as farmers: which of their four items comes first is chance." if first != [item_id] else ""
-    return f"item {item_id}, {ITEMS[item_id].name}, in {lines:,} lines; here in {here:,}. One player in five is a farmer.{close}"
+    here = next((row["trade_lines"] for row in rows if row["item_id"] == REFERENCE_ITEM), 0)
+    first = [row["item_id"] for row in rows if row["rank_by_lines"] == 1]
+    text = f"item {REFERENCE_ITEM}, {ITEMS[REFERENCE_ITEM].name}, in {REFERENCE_LINES:,} lines; here in {here:,}. "
+    text += "One player in five is a farmer, who starts with it and with Milk."
+    if first != [REFERENCE_ITEM]:
+        text += " Hunters are as many, so which of the four items comes first is chance."
+    return text
 
 
 def _most_diverse_reference(rows: list[dict[str, Any]]) -> str:
     here = rows[0]["distinct_items"] if rows else 0
     return (
-        f"{REFERENCE['q03_most_diverse_inventory']} different items; here {here}. "
-        "It grows with the trades of the busiest player, which is chance within one or two items."
+        f"{REFERENCE_DISTINCT_ITEMS} different items; here {here}. "
+        "It grows with the trades of the busiest players, and is chance within one or two items."
     )
 
 
@@ -140,10 +140,10 @@ def _most_valuable_reference(rows: list[dict[str, Any]]) -> str:
     start = max(sum(ITEMS[item].value * units for item, units in kind.items.items()) for kind in CLASSES.values())
     here = rows[0]["item_value"] if rows else 0
     return (
-        f"about {REFERENCE['q04_most_valuable_inventory']:,} gold; here {here:,}. A banker starts with {start:,}, the most of "
-        "any class, and a one-for-one trade adds at most one Proof of Loyalty (1,000,000), so one inventory cannot come "
-        f"near twice that. Two bankers' inventories together are worth {2 * start:,}: the reference figure fits a sum over "
-        "both players of a trade, not one inventory."
+        f"about {REFERENCE_ITEM_VALUE:,} gold; here {here:,}. A banker starts with {start:,}, the most of any, "
+        "and a one-for-one trade adds at most one Proof of Loyalty (1,000,000), of which each warrior brings one: "
+        f"no inventory comes near twice that. Two bankers together hold {2 * start:,} at the start, so the reference "
+        "figure fits a sum over both players of a trade rather than one inventory."
     )
 
 

@@ -66,7 +66,9 @@ def plan_players(seed: int, count: int) -> list[PlannedPlayer]:
 def plan_trades(seed: int, players: list[PlannedPlayer], count: int) -> Iterator[PlannedTrade]:
     """The trades of a seed, in order; a trade builds on those before it that share a player."""
     draw = random.Random(f"trades {seed}")
-    holdings = [_Holdings(CLASSES[player.player_class].gold, dict(CLASSES[player.player_class].items)) for player in players]
+    holdings = [
+        _Holdings(CLASSES[player.player_class].gold, dict(CLASSES[player.player_class].items)) for player in players
+    ]
     for number in range(1, count + 1):
         trade = _draw_trade(draw, number, holdings)
         one, two = holdings[trade.one.player], holdings[trade.two.player]

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -71,7 +71,7 @@ def start_stream(rows: DataFrame, table: Table, settings: Settings) -> Streaming
     )
 
 
-def supervise(spark: SparkSession, start: dict[str, Callable[[], StreamingQuery]]) -> None:
+def supervise(spark: SparkSession, start: Mapping[str, Callable[[], StreamingQuery]]) -> None:
     """Starts the queries, and each again when it fails; raises what ended one that failed too often.
 
     Spark 4.1 needs this: a query that runs an interrupted batch again commits it and then fails while it reports
@@ -89,7 +89,8 @@ def supervise(spark: SparkSession, start: dict[str, Callable[[], StreamingQuery]
             if len(recent) >= _MOST_FAILURES:
                 raise error or RuntimeError(f"the stream into {name} stopped")
             failures[name] = [*recent, time.monotonic()]
-            _log.warning("stream failed and is started again", extra={"context": {"table": name, "error": str(error)[:500]}})
+            context = {"table": name, "error": str(error)[:500]}
+            _log.warning("stream failed and is started again", extra={"context": context})
             queries[name] = start[name]()
 
 

@@ -11,6 +11,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as f
 from pyspark.sql import types as t
 
+from app.contract.economy import MAX_AMOUNT
 from app.contract.events import EVENT_TYPES, SCHEMA_VERSION
 
 TIMESTAMP_FORMAT = "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"
@@ -103,7 +104,7 @@ def _valid_value(value: Column, info: inspect.Type) -> Column:
 def _within(value: Column, kind: Any) -> Column:
     match kind:
         case inspect.IntType():
-            return (value >= (kind.ge or 0)) & (value <= kind.le)
+            return value.between(kind.ge or 0, kind.le or MAX_AMOUNT)
         case inspect.StrType():
             return f.length(value) >= (kind.min_length or 0)
         case inspect.EnumType():

@@ -1,11 +1,14 @@
 """The Spark session of the streaming application, made from the settings. Called by main.py and the tests."""
 
+from typing import Final
 from urllib.parse import urlsplit
 
 from pyspark.sql import SparkSession
 
 from app.contract.tables import CATALOG
 from app.settings import Settings
+
+_COPYING_RULES: Final = ("PushDownPredicates", "PushPredicateThroughNonJoin", "OptimizeCsvJsonExprs")
 
 
 def build_session(settings: Settings) -> SparkSession:
@@ -32,7 +35,7 @@ def _options(settings: Settings) -> dict[str, str]:
         "spark.sql.shuffle.partitions": "2",
         # these rules would copy the parsing of an event into every place that looks at a field of it
         "spark.sql.optimizer.excludedRules": ",".join(
-            f"org.apache.spark.sql.catalyst.optimizer.{rule}" for rule in ("PushDownPredicates", "PushPredicateThroughNonJoin", "OptimizeCsvJsonExprs")
+            f"org.apache.spark.sql.catalyst.optimizer.{rule}" for rule in _COPYING_RULES
         ),
         "spark.sql.streaming.metricsEnabled": "true",
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",

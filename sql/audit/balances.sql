@@ -24,18 +24,18 @@ moved as (
     where trade_lines.realm = ? and trades.realm = ? and trades.status = 'accepted'
     union all
     select
-        player_1_id,
-        player_2_id,
-        0,
-        player_1_gold
+        player_1_id as giver,
+        player_2_id as receiver,
+        0 as item_id,
+        player_1_gold as quantity
     from lake.haggle.trades
     where realm = ? and status = 'accepted'
     union all
     select
-        player_2_id,
-        player_1_id,
-        0,
-        player_2_gold
+        player_2_id as giver,
+        player_1_id as receiver,
+        0 as item_id,
+        player_2_gold as quantity
     from lake.haggle.trades
     where realm = ? and status = 'accepted'
 ),
@@ -55,9 +55,9 @@ changes as (
     cross join unnest(created.items) as held (item_id, quantity)
     union all
     select
-        giver,
+        giver as player_id,
         item_id,
-        -quantity
+        -quantity as amount
     from moved
     union all
     select

@@ -5,6 +5,6 @@
 -- order: none
 select
     count(*) as dead_letters,
-    count(distinct (partition, "offset")) as different
+    count(distinct row(partition, "offset")) as different
 from lake.haggle.dead_letters
 where topic = ?

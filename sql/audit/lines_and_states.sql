@@ -7,7 +7,7 @@
 with lines as (
     select
         count(*) as lines,
-        count(distinct (sequence, side, item_id)) as different_lines
+        count(distinct row(sequence, side, item_id)) as different_lines
     from lake.haggle.trade_lines
     where realm = ?
 ),

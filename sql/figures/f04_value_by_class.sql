@@ -20,4 +20,4 @@ inner join lake.haggle.player_states as created
     on best.player_id = created.player_id
 where created.realm = ? and created.version = 1
 group by created.player_class
-order by item_value desc, created.player_class
+order by item_value desc, created.player_class asc

@@ -20,4 +20,4 @@ select
     rank() over (order by units desc) as rank_by_units,
     rank() over (order by trade_lines desc) as rank_by_lines
 from traded
-order by units desc, trade_lines desc, item_id
+order by units desc, trade_lines desc, item_id asc

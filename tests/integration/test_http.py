@@ -1,6 +1,7 @@
 """What callers of the engine see: both original routes as documented, v1, health, metrics, OpenAPI, errors."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,7 +34,8 @@ def test_a_player_without_name_and_class_gets_both(client: FlaskClient, body: by
 def test_the_original_route_answers_a_trade_with_both_new_states(client: FlaskClient) -> None:
     players: list[Any] = [client.post("/v1/players", json={"player_class": kind}).json for kind in ("farmer", "hunter")]
     items = [{"item_id": 5, "quantity": 2, "name": "Food Package", "level": 1, "value": 6}]
-    sides = [{**players[0], "items_traded": items, "gold_traded": 0}, {**players[1], "items_traded": [], "gold_traded": 9}]
+    given = ({"items_traded": items, "gold_traded": 0}, {"items_traded": [], "gold_traded": 9})
+    sides = [{**player, **gives} for player, gives in zip(players, given, strict=True)]
     del sides[0]["version"], sides[1]["version"]
     answer = client.post("/trade", json={"player_1": sides[0], "player_2": sides[1]})
     assert answer.status_code == 200
@@ -41,7 +43,8 @@ def test_the_original_route_answers_a_trade_with_both_new_states(client: FlaskCl
     assert set(answer.json) == {"player_1", "player_2", "trade_time"}
     assert answer.json["player_1"] == client.get("/v1/players/1").json
     assert answer.json["player_2"]["gold"] == 491
-    assert {item["item_id"]: item["quantity"] for item in answer.json["player_2"]["inventory"]["items"]} == {5: 2, 7: 450, 8: 449}
+    held = answer.json["player_2"]["inventory"]["items"]
+    assert {item["item_id"]: item["quantity"] for item in held} == {5: 2, 7: 450, 8: 449}
 
 
 def test_a_trade_is_found_again_by_its_id(client: FlaskClient) -> None:
@@ -66,7 +69,10 @@ def test_players_are_listed_by_cursor_without_gap_or_repeat(client: FlaskClient)
     assert seen == [1, 2, 3, 4, 5, 6, 7]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "cursor=-1", "limit=1.0", "cursor=99999999999999999"])
+BAD_PAGES = ["limit=0", "limit=1001", "limit=x", "cursor=-1", "limit=1.0", "cursor=99999999999999999"]
+
+
+@pytest.mark.parametrize("query", BAD_PAGES)
 def test_a_bad_page_is_a_422(client: FlaskClient, query: str) -> None:
     assert client.get(f"/v1/players?{query}").status_code == 422
 
@@ -87,7 +93,9 @@ def test_the_catalog_and_the_classes_are_served(client: FlaskClient) -> None:
         ("POST", "/v1/players", 422, "unknown_class"),
     ],
 )
-def test_an_error_is_problem_json_with_its_reason(client: FlaskClient, method: str, path: str, status: int, reason: str) -> None:
+def test_an_error_is_problem_json_with_its_reason(
+    client: FlaskClient, method: str, path: str, status: int, reason: str
+) -> None:
     answer = client.open(path, method=method, json={"player_class": "wizard"} if method == "POST" else None)
     assert answer.content_type == "application/problem+json"
     assert answer.json is not None
@@ -104,7 +112,7 @@ def test_without_redis_every_command_is_a_503_with_retry_after() -> None:
 
 
 def test_a_full_outbox_is_a_503_before_anything_changes(settings: Settings) -> None:
-    narrow = create_app(Settings(redis_url=settings.redis_url, realm=settings.realm, outbox_max_entries=2)).test_client()
+    narrow = create_app(replace(settings, outbox_max_entries=2)).test_client()
     assert [narrow.put("/create_player").status_code for _ in range(3)] == [200, 200, 503]
     assert narrow.get("/readyz").status_code == 503
     assert len((narrow.get("/v1/players").json or {})["players"]) == 2

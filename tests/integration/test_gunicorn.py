@@ -1,0 +1,113 @@
+"""The engine as it is served: gunicorn with its workers on a real socket."""
+
+import http.client
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from typing import Any
+from urllib.parse import urljoin
+
+import pytest
+import requests
+
+from app.settings import Settings
+from tests.conftest import Realm, free_port, wait_until
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[str]:
+    port = free_port()
+    environment = {**os.environ, "REDIS_URL": settings.redis_url, "REALM": settings.realm, "ENGINE_PORT": str(port)}
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:app.entrypoints.gunicorn_conf"]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until(lambda: answers(url))
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=40)
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/readyz", timeout=1).ok
+    except requests.RequestException:
+        return False
+
+
+def test_32_threads_on_hot_pairs_conserve_gold_and_items_and_leave_nothing_negative(engine: str, realm: Realm) -> None:
+    for player_class in ("farmer", "banker", "warrior", "hunter"):
+        requests.put(f"{engine}/create_player", json={"player_class": player_class}, timeout=5)
+    before = totals(realm)
+    statuses: list[int] = []
+
+    def trade_a_lot(seed: int) -> None:
+        draw = Random(seed)
+        with requests.Session() as session:
+            for _ in range(30):
+                one, two = draw.sample(range(1, 5), 2)
+                sides = [random_side(draw, player) for player in (one, two)]
+                body = {"player_1": sides[0], "player_2": sides[1]}
+                statuses.append(session.post(f"{engine}/v1/trades", json=body, timeout=20).status_code)
+
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(trade_a_lot, range(32)))
+    assert len(statuses) == 32 * 30
+    assert set(statuses) == {201, 409}
+    assert totals(realm) == before
+    assert len(realm.events()) == 4 + len(statuses)
+    for state in realm.states().values():
+        amounts = {name: int(value) for name, value in state.items() if name not in (b"username", b"class")}
+        assert min(amounts.values()) >= 0
+        assert amounts[b"units"] <= amounts[b"capacity"]
+        assert amounts[b"units"] == sum(value for name, value in amounts.items() if name.isdigit())
+
+
+def random_side(draw: Random, player: int) -> dict[str, Any]:
+    items = [{"item_id": draw.choice([5, 6, 7, 8, 17, 18, 19]), "quantity": draw.choice([1, 2, 60])}]
+    return {"player_id": player, "gold": draw.choice([0, 1, 100, 5_000]), "items": draw.choice([[], items])}
+
+
+def totals(realm: Realm) -> dict[bytes, int]:
+    amounts: dict[bytes, int] = {}
+    for state in realm.states().values():
+        for name, value in state.items():
+            if name == b"gold" or name.isdigit():
+                amounts[name] = amounts.get(name, 0) + int(value)
+    return amounts
+
+
+def test_a_body_of_5_mb_gets_its_413_over_a_real_socket(engine: str) -> None:
+    for path in ("/trade", "/v1/trades"):
+        connection = http.client.HTTPConnection(engine.removeprefix("http://"), timeout=10)
+        connection.request("POST", path, body=b"x" * 5_000_000)
+        assert connection.getresponse().status == 413
+        connection.close()
+
+
+def test_the_counts_of_all_workers_are_added_up(engine: str) -> None:
+    barrier = threading.Barrier(16)
+
+    def create(_: int) -> None:
+        barrier.wait()
+        requests.put(f"{engine}/create_player", timeout=5)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(create, range(16)))
+    text = requests.get(f"{engine}/metrics", timeout=5).text
+    assert re.search(r"^haggle_players_created_total 16.0$", text, re.MULTILINE)
+    assert 'haggle_http_requests_total{method="PUT",route="/create_player",status="200"} 16.0' in text
+
+
+def test_the_docs_page_is_served_with_all_it_needs(engine: str) -> None:
+    page = requests.get(f"{engine}/docs/", timeout=5)
+    assert page.ok
+    for asset in re.findall(r'(?:src|href)="([^"]+)"', page.text):
+        assert not asset.startswith("http"), "the page must not need the network"
+        assert requests.get(urljoin(f"{engine}/docs/", asset), timeout=5).ok, asset

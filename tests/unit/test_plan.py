@@ -1,0 +1,42 @@
+"""The simulation's plan: the same seed, the same plan; and no plan breaks the rules."""
+
+from itertools import islice
+
+from app.contract.economy import CLASSES
+from jobs.simulate.plan import plan_players, plan_trades
+from tests.model import ModelRealm, ModelSide
+
+
+def test_the_same_seed_gives_the_same_players_and_trades() -> None:
+    one, two = ([*plan_trades(7, plan_players(7, 50), 500)] for _ in range(2))
+    assert plan_players(7, 50) == plan_players(7, 50)
+    assert one == two
+
+
+def test_another_seed_gives_others() -> None:
+    assert plan_players(1, 50) != plan_players(2, 50)
+    assert [*plan_trades(1, plan_players(1, 50), 50)] != [*plan_trades(2, plan_players(1, 50), 50)]
+
+
+def test_more_trades_go_on_where_fewer_ended() -> None:
+    players = plan_players(3, 40)
+    assert [*plan_trades(3, players, 100)] == [*islice(plan_trades(3, players, 200), 100)]
+
+
+def test_classes_are_drawn_by_their_weights() -> None:
+    players = plan_players(1, 20_000)
+    for name, player_class in CLASSES.items():
+        share = sum(player.player_class == name for player in players) / len(players)
+        assert abs(share - player_class.weight / 20) < 0.01
+
+
+def test_every_planned_trade_is_accepted_by_the_rules() -> None:
+    players = plan_players(5, 30)
+    model = ModelRealm()
+    ids = [model.create(player.player_class) for player in players]
+    for trade in plan_trades(5, players, 3_000):
+        sides = [
+            ModelSide(ids[side.player], side.gold, [] if side.item_id is None else [(side.item_id, 1)])
+            for side in (trade.one, trade.two)
+        ]
+        assert model.trade(*sides) == ""
