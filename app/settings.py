@@ -35,6 +35,7 @@ class Settings:
     answer_ttl_s: int = _setting(86_400, "how long the stored answer of a trade_id is kept", unit="s", low=86_400)
 
     redis_url: str = _setting("redis://127.0.0.1:6379/0", "the Redis (or Valkey) server")
+    redis_password: str = _setting("", "password of Redis, if redis_url has none")
     redis_timeout_s: float = _setting(2.0, "longest wait for Redis in a request", unit="s", low=0.1)
     redis_max_connections: int = _setting(32, "connections of each engine worker to Redis", low=1)
     outbox_max_entries: int = _setting(1_000_000, "events that may wait for Kafka before commands get 503", low=1)
@@ -50,15 +51,28 @@ class Settings:
     relay_metrics_port: int = _setting(9100, "port of the relay's /metrics")
 
     hdfs_url: str = _setting("hdfs://127.0.0.1:8020", "HDFS NameNode")
+    hdfs_replication: int = _setting(1, "DataNodes that keep each block that the streams write", low=1)
     catalog_url: str = _setting(
         "postgresql://haggle:haggle@127.0.0.1:5432/haggle", "PostgreSQL database of the Iceberg catalog"
     )
+    catalog_password: str = _setting("", "password of the catalog, if catalog_url has none")
     trino_url: str = _setting("http://127.0.0.1:8080", "Trino coordinator")
 
     spark_master: str = _setting("local[2]", "Spark master of the streaming application")
     spark_jars: str = _setting("", "jars of the Kafka source, Iceberg and PostgreSQL, comma-separated")
     spark_ui_port: int = _setting(4040, "port of the Spark web UI")
     spark_driver_memory_mib: int = _setting(1_024, "heap of the Spark driver", unit="MiB", low=512)
+    spark_driver_host: str = _setting("", "name under which executors on Kubernetes find the driver")
+    spark_driver_port: int = _setting(7_078, "port of the driver that executors on Kubernetes call")
+    spark_block_manager_port: int = _setting(7_079, "port of the driver's block manager on Kubernetes")
+    spark_driver_pod: str = _setting("", "pod of the driver, which owns its executors' pods")
+    spark_namespace: str = _setting("default", "Kubernetes namespace of the executors' pods")
+    spark_executors: int = _setting(1, "executors, each a pod, on Kubernetes", low=1)
+    spark_executor_cores: int = _setting(2, "tasks that each executor runs at once", low=1)
+    spark_executor_cpu_request: str = _setting("1", "processor time that each executor's pod asks for", unit="cores")
+    spark_executor_memory_mib: int = _setting(768, "heap of each executor", unit="MiB", low=512)
+    spark_executor_image: str = _setting("", "image of the executors' pods")
+    spark_executor_pod_template: str = _setting("", "file with the pod that each executor's pod is made from")
     stream_trigger_interval_s: float = _setting(2.0, "least time between two micro-batches of a stream", unit="s")
     stream_max_events_per_batch: int = _setting(200_000, "most Kafka records in one micro-batch", low=1)
 

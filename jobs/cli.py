@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
@@ -25,13 +26,16 @@ from rich.table import Table
 from app.errors import HaggleError
 from app.settings import Settings, load_settings
 from jobs.audit import Check, audit, wait_until_queryable
-from jobs.embedded.memory import PeakMemory
-from jobs.embedded.stack import Stack
 from jobs.report.answers import lines_of, make_report
 from jobs.report.render import write_report
 from jobs.simulate.run import Order, Outcome, simulate
+from jobs.simulate.run import Progress as OnProgress
+
+if TYPE_CHECKING:
+    from jobs.embedded.stack import Stack
 
 DEMO_HOME: Final = Path(".haggle-demo")
+_LOG_INTERVAL_S: Final = 5.0
 _out = Console(highlight=False)
 
 
@@ -40,7 +44,29 @@ _out = Console(highlight=False)
 @click.pass_context
 def cli(context: click.Context, home: Path) -> None:
     """Haggle: trades of an online game, exactly once, from HTTP to SQL."""
-    context.obj = Stack(home, load_settings(os.environ))
+    settings = load_settings(os.environ)
+    context.obj = _stack(home, settings) if find_spec("supervisor") else Elsewhere(settings)
+
+
+def _stack(home: Path, settings: Settings) -> "Stack":
+    # imported only now: the image, whose servers run elsewhere, does not carry what the embedded stack needs
+    from jobs.embedded.stack import Stack  # noqa: PLC0415
+
+    return Stack(home, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Takes the stack's place where the embedded servers are not installed: the environment names the servers."""
+
+    given: Settings
+
+    def settings(self) -> Settings:
+        """The settings of the environment."""
+        return self.given
+
+    def __getattr__(self, _: str) -> Any:
+        raise HaggleError("the embedded servers are not installed here; only simulate, report and audit can run")
 
 
 def main() -> None:
@@ -62,7 +88,7 @@ def _interrupt(*_: object) -> None:
 
 @cli.command()
 @click.pass_obj
-def up(stack: Stack) -> None:
+def up(stack: "Stack") -> None:
     """Start every server that is not running and wait until all are ready."""
     _start(stack)
     _print_pages(stack)
@@ -70,7 +96,7 @@ def up(stack: Stack) -> None:
 
 @cli.command()
 @click.pass_obj
-def down(stack: Stack) -> None:
+def down(stack: "Stack") -> None:
     """Stop everything; the data stays."""
     _stop(stack)
 
@@ -78,7 +104,7 @@ def down(stack: Stack) -> None:
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
-def status(stack: Stack, *, as_json: bool) -> None:
+def status(stack: "Stack", *, as_json: bool) -> None:
     """Show what runs. Exit code 1 unless all is ready."""
     if not stack.exists:
         raise HaggleError(f"there is no stack in {stack.home}; start one with `haggle up`")
@@ -103,7 +129,7 @@ def status(stack: Stack, *, as_json: bool) -> None:
 @cli.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def reset(stack: Stack, *, yes: bool) -> None:
+def reset(stack: "Stack", *, yes: bool) -> None:
     """Stop everything and remove all data, after asking."""
     if not stack.exists:
         raise HaggleError(f"there is no stack in {stack.home}")
@@ -132,7 +158,7 @@ def _order_options(command: Any) -> Any:
 @_order_options
 @click.option("--log", type=click.Path(path_type=Path), help="File that gets a JSON line per trade.")
 @click.pass_obj
-def simulate_command(stack: Stack, /, **options: Any) -> None:
+def simulate_command(stack: "Stack", /, **options: Any) -> None:
     """Create players and do trades, as a game would."""
     _simulate(stack.settings(), Order(**options))
 
@@ -140,7 +166,7 @@ def simulate_command(stack: Stack, /, **options: Any) -> None:
 @cli.command("report")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where to write it; default reports/<time>.")
 @click.pass_obj
-def report_command(stack: Stack, folder: Path | None) -> None:
+def report_command(stack: "Stack", folder: Path | None) -> None:
     """Answer the business questions through Trino; print them, and write them as HTML and JSON."""
     _report(stack.settings(), folder)
 
@@ -149,7 +175,7 @@ def report_command(stack: Stack, folder: Path | None) -> None:
 @click.option("--wait-s", type=click.FloatRange(0), default=0.0, help="First wait so long for events on their way.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
-def audit_command(stack: Stack, *, wait_s: float, as_json: bool) -> None:
+def audit_command(stack: "Stack", *, wait_s: float, as_json: bool) -> None:
     """Prove that nothing is lost, doubled or wrong, from Redis to the tables. Exit code 1 if something is."""
     settings = stack.settings()
     if wait_s:
@@ -194,13 +220,15 @@ class Phases:
 @click.option("--keep", is_flag=True, help="Use the stack in --home and leave it running.")
 @click.option("--phases", is_flag=True, help="Print how long each phase took, and the peak memory.")
 @click.pass_obj
-def demo(stack: Stack, /, *, keep: bool, phases: bool, **options: Any) -> None:
+def demo(stack: "Stack", /, *, keep: bool, phases: bool, **options: Any) -> None:
     """Show everything once: start, trade, audit, ask, report, stop.
 
     Without --keep it runs in a folder of its own that is removed at the end; the report stays.
     """
+    from jobs.embedded.memory import PeakMemory  # noqa: PLC0415
+
     if not keep:
-        stack = Stack(DEMO_HOME, load_settings(os.environ))
+        stack = _stack(DEMO_HOME, load_settings(os.environ))
         stack.reset()  # what a demo that was killed may have left
     timing = Phases()
     with PeakMemory(stack.home) as memory:
@@ -217,7 +245,7 @@ def demo(stack: Stack, /, *, keep: bool, phases: bool, **options: Any) -> None:
         timing.print(memory.peak_mib)
 
 
-def _demo(stack: Stack, order: Order, timing: Phases) -> None:
+def _demo(stack: "Stack", order: Order, timing: Phases) -> None:
     with timing.timed("start servers"):
         _start(stack)
     settings = stack.settings()
@@ -234,7 +262,7 @@ def _demo(stack: Stack, order: Order, timing: Phases) -> None:
         raise HaggleError("the audit found something wrong; see above")
 
 
-def _remove(stack: Stack) -> None:
+def _remove(stack: "Stack") -> None:
     # a second Ctrl-C must not leave processes behind
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _stop(stack)
@@ -246,7 +274,7 @@ def _remove(stack: Stack) -> None:
 _URLS: Final = ("engine_url", "redis_url", "kafka_bootstrap_servers", "hdfs_url", "catalog_url", "trino_url")
 
 
-def _start(stack: Stack) -> None:
+def _start(stack: "Stack") -> None:
     started = time.perf_counter()
     with _out.status("Looking around …") as line:
         waiting: list[str] = []
@@ -263,7 +291,7 @@ def _start(stack: Stack) -> None:
         stack.up(report)
 
 
-def _stop(stack: Stack) -> None:
+def _stop(stack: "Stack") -> None:
     started = time.perf_counter()
     with _out.status("Stopping everything …"):
         stack.down()
@@ -271,6 +299,33 @@ def _stop(stack: Stack) -> None:
 
 
 def _simulate(settings: Settings, order: Order) -> Outcome:
+    if _out.is_terminal:
+        return _simulate_with_bar(settings, order)
+    outcome = simulate(settings.engine_url, order, _progress_lines(order))
+    _out.print(_progress_line(outcome, order), soft_wrap=True)
+    return outcome
+
+
+def _progress_lines(order: Order) -> OnProgress:
+    """Prints a line every few seconds, for logs."""
+    printed_at = time.monotonic()
+
+    def progress(outcome: Outcome) -> None:
+        nonlocal printed_at
+        if time.monotonic() >= printed_at + _LOG_INTERVAL_S:
+            printed_at = time.monotonic()
+            _out.print(_progress_line(outcome, order), soft_wrap=True)
+
+    return progress
+
+
+def _progress_line(outcome: Outcome, order: Order) -> str:
+    trades = f"{outcome.trades:,} of {order.trades:,} trades, {outcome.accepted:,} accepted"
+    refused = "".join(f", {count:,} {reason}" for reason, count in outcome.refused.most_common())
+    return f"{outcome.players:,} of {order.players:,} players, {trades}{refused}, {outcome.retries:,} sent again"
+
+
+def _simulate_with_bar(settings: Settings, order: Order) -> Outcome:
     note = TextColumn("{task.fields[note]}")
     columns = ("{task.description:<8}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), note)
     with Progress(*columns, console=_out) as bar:
@@ -320,7 +375,7 @@ def _report(settings: Settings, folder: Path | None) -> None:
     _out.print(f"Report: {_short(html)} and {_short(data)}")
 
 
-def _print_pages(stack: Stack) -> None:
+def _print_pages(stack: "Stack") -> None:
     for name, url in stack.pages().items():
         _out.print(f"  {name:<12} {url}")
 

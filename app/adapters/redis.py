@@ -80,6 +80,7 @@ def connect(settings: Settings) -> "redis.Redis":
     """A client with bounded waits and a bounded pool; it connects on first use."""
     pool = redis.BlockingConnectionPool.from_url(
         settings.redis_url,
+        password=settings.redis_password or None,
         max_connections=settings.redis_max_connections,
         timeout=settings.redis_timeout_s,
         socket_timeout=settings.redis_timeout_s,
