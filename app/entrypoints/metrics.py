@@ -24,7 +24,7 @@ PLAYERS = Counter("haggle_players_created", "Players created")
 def render(store: Store) -> bytes:
     """The text of /metrics: the counts of all workers, and what Redis holds now."""
     registry = REGISTRY
-    if ValueClass._multiprocess:  # type: ignore[attr-defined]  # noqa: SLF001
+    if ValueClass._multiprocess:  # noqa: SLF001
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     now = CollectorRegistry()

@@ -95,7 +95,7 @@ class Stack:
 
     def statuses(self) -> list[ProcessStatus]:
         """The state of every process that this stack starts."""
-        known = {info["name"]: info for info in self._all_info()} if self.is_running else {}
+        known = {info["name"]: info for info in self.process_infos()} if self.is_running else {}
         plan = processes(self._site())
         with ThreadPoolExecutor(len(plan)) as pool:
             ready = list(pool.map(_is_ready, plan))
@@ -106,6 +106,11 @@ class Stack:
             return ProcessStatus(process.name, "STOPPED", ready=False, memory_mib=0, log=self._log(process.name))
         memory_mib = _memory_bytes(info["pid"]) // 2**20
         return ProcessStatus(process.name, info["statename"], ready, memory_mib, self._log(process.name))
+
+    def process_infos(self) -> list[dict[str, Any]]:
+        """What supervisord knows of every process, as its API gives it."""
+        infos: list[dict[str, Any]] = self._supervisor().getAllProcessInfo()
+        return infos
 
     # ------------------------------------------------------------ up
 
@@ -180,7 +185,7 @@ class Stack:
     def _start(self, plan: list[Process], report: Callable[[str, str], None]) -> None:
         supervisor = self._supervisor()
         pending = {process.name: process for process in plan}
-        started = {info["name"] for info in self._all_info() if info["statename"] in ("STARTING", "RUNNING")}
+        started = {info["name"] for info in self.process_infos() if info["statename"] in ("STARTING", "RUNNING")}
         deadline = time.monotonic() + START_TIMEOUT_S
         with ThreadPoolExecutor(len(plan)) as pool:
             while pending:
@@ -198,7 +203,7 @@ class Stack:
                 time.sleep(0.1)
 
     def _raise_if_failed(self, waiting: list[Process], deadline: float) -> None:
-        states = {info["name"]: info["statename"] for info in self._all_info()}
+        states = {info["name"]: info["statename"] for info in self.process_infos()}
         for process in waiting:
             if states[process.name] in ("BACKOFF", "FATAL", "EXITED"):
                 raise HaggleError(self._failure(process.name, "did not start"))
@@ -217,7 +222,7 @@ class Stack:
         if self.is_running:
             supervisor = self._supervisor()
             pid = supervisor.getPID()
-            known = {info["name"] for info in self._all_info()}
+            known = {info["name"] for info in self.process_infos()}
             for wave in _STOP_WAVES:
                 self._stop_wave(supervisor, [name for name in wave if name in known])
             supervisor.shutdown()
@@ -229,7 +234,9 @@ class Stack:
         for name in names:
             with contextlib.suppress(xmlrpc.client.Fault):  # it was not running
                 supervisor.stopProcess(name, False)
-        while any(info["statename"] in ("STOPPING", "RUNNING") for info in self._all_info() if info["name"] in names):
+        while any(
+            info["statename"] in ("STOPPING", "RUNNING") for info in self.process_infos() if info["name"] in names
+        ):
             time.sleep(0.05)
 
     def reset(self) -> None:
@@ -290,10 +297,6 @@ class Stack:
     def _supervisor(self) -> Any:
         transport = SupervisorTransport(None, None, f"unix://{self._socket()}")
         return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
-
-    def _all_info(self) -> list[dict[str, Any]]:
-        infos: list[dict[str, Any]] = self._supervisor().getAllProcessInfo()
-        return infos
 
 
 def _is_ready(process: Process) -> bool:

@@ -1,25 +1,32 @@
 """The Spark session of the streaming application, made from the settings. Called by main.py and the tests."""
 
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pyspark.sql import SparkSession
 
 from app.contract.tables import CATALOG
 from app.settings import Settings
+from jobs.streams.transforms import PARSING_OPTIONS
 
-_COPYING_RULES: Final = ("PushDownPredicates", "PushPredicateThroughNonJoin", "OptimizeCsvJsonExprs")
+_SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 def build_session(settings: Settings) -> SparkSession:
     """A session with the Iceberg catalog on PostgreSQL and HDFS; its first use creates the catalog's own tables."""
     builder = SparkSession.Builder().appName("haggle-streams").master(settings.spark_master)
-    for name, value in _options(settings).items():
+    for name, value in session_options(settings).items():
         builder = builder.config(name, value)
     return builder.getOrCreate()
 
 
-def _options(settings: Settings) -> dict[str, str]:
+def session_options(settings: Settings) -> dict[str, str]:
+    """Spark's options by name."""
+    on_kubernetes = settings.spark_master.startswith("k8s://")
+    return _common_options(settings) | (_kubernetes_options(settings) if on_kubernetes else {})
+
+
+def _common_options(settings: Settings) -> dict[str, str]:
     catalog = urlsplit(settings.catalog_url)
     prefix = f"spark.sql.catalog.{CATALOG}"
     return {
@@ -33,10 +40,7 @@ def _options(settings: Settings) -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         # a stage's micro-batch is small: few tasks start sooner than many
         "spark.sql.shuffle.partitions": "2",
-        # these rules would copy the parsing of an event into every place that looks at a field of it
-        "spark.sql.optimizer.excludedRules": ",".join(
-            f"org.apache.spark.sql.catalyst.optimizer.{rule}" for rule in _COPYING_RULES
-        ),
+        **PARSING_OPTIONS,
         "spark.sql.streaming.metricsEnabled": "true",
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         # parsed columns are nullable to Spark; that required ones are there is checked by the streams' validity rules
@@ -45,8 +49,44 @@ def _options(settings: Settings) -> dict[str, str]:
         f"{prefix}.type": "jdbc",
         f"{prefix}.uri": f"jdbc:postgresql://{catalog.hostname}:{catalog.port}{catalog.path}",
         f"{prefix}.jdbc.user": catalog.username or "",
-        f"{prefix}.jdbc.password": catalog.password or "",
+        f"{prefix}.jdbc.password": unquote(catalog.password or "") or settings.catalog_password,
         f"{prefix}.jdbc.schema-version": "V1",
         f"{prefix}.warehouse": f"{settings.hdfs_url}/warehouse",
         "spark.hadoop.fs.defaultFS": settings.hdfs_url,
+        "spark.hadoop.dfs.replication": str(settings.hdfs_replication),
+        # a NameNode or DataNode that went away is noticed in seconds, not minutes
+        "spark.hadoop.ipc.client.connect.timeout": "5000",
+        "spark.hadoop.ipc.client.rpc-timeout.ms": "20000",
+        "spark.hadoop.dfs.client.socket-timeout": "20000",
+    }
+
+
+def _kubernetes_options(settings: Settings) -> dict[str, str]:
+    """Client mode: this process is the driver, in a pod of its own; its executors are pods that it makes and owns."""
+    return {
+        "spark.driver.host": settings.spark_driver_host,
+        "spark.driver.bindAddress": "0.0.0.0",  # noqa: S104 - the pod's NetworkPolicy decides who may call
+        "spark.driver.port": str(settings.spark_driver_port),
+        "spark.driver.blockManager.port": str(settings.spark_block_manager_port),
+        # of the executors: they share no address with the driver
+        "spark.blockManager.port": str(settings.spark_block_manager_port),
+        "spark.executor.instances": str(settings.spark_executors),
+        "spark.executor.cores": str(settings.spark_executor_cores),
+        "spark.executor.memory": f"{settings.spark_executor_memory_mib}m",
+        "spark.kubernetes.namespace": settings.spark_namespace,
+        "spark.kubernetes.driver.pod.name": settings.spark_driver_pod,
+        "spark.kubernetes.executor.container.image": settings.spark_executor_image,
+        "spark.kubernetes.executor.podTemplateFile": settings.spark_executor_pod_template,
+        "spark.kubernetes.executor.podTemplateContainerName": "executor",
+        "spark.kubernetes.executor.request.cores": settings.spark_executor_cpu_request,
+        # everything an executor needs is in its image and environment, so the driver needs rights on pods alone
+        "spark.kubernetes.executor.disableConfigMap": "true",
+        "spark.kubernetes.driver.ownPersistentVolumeClaim": "false",
+        "spark.kubernetes.driver.service.deleteOnTermination": "false",
+        "spark.kubernetes.authenticate.oauthTokenFile": f"{_SERVICE_ACCOUNT}/token",
+        "spark.kubernetes.authenticate.caCertFile": f"{_SERVICE_ACCOUNT}/ca.crt",
+        # a lost executor is replaced at once
+        "spark.kubernetes.allocation.batch.delay": "1s",
+        "spark.executor.heartbeatInterval": "5s",
+        "spark.network.timeout": "30s",
     }

@@ -1,0 +1,139 @@
+"""The whole pipeline on real servers: a trade in by HTTP, its row out of Trino; and what survives kill -9."""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import pytest
+import requests
+from kafka import KafkaProducer
+
+from app.adapters.kafka import realm_partition
+from app.adapters.redis import Keys, connect
+from app.settings import Settings
+from jobs.audit import Check, audit, wait_until_queryable
+from jobs.embedded.stack import Stack
+from jobs.lake import Lake
+from jobs.simulate.run import Order, Outcome, simulate
+from tests.conftest import wait_until
+
+pytestmark = pytest.mark.xdist_group("stack")
+TIMEOUT_S = 150
+
+
+def run(settings: Settings, order: Order, at: dict[int, Callable[[], Any]] | None = None) -> Outcome:
+    """Simulates; calls `at[n]` in a thread once n trades are decided."""
+    due = dict(at or {})
+
+    def progress(outcome: Outcome) -> None:
+        for number in [number for number in due if outcome.trades >= number]:
+            threading.Thread(target=due.pop(number)).start()
+
+    return simulate(settings.engine_url, order, progress)
+
+
+def exact(settings: Settings) -> list[Check]:
+    wait_until_queryable(settings, TIMEOUT_S, lambda _arrived, _decided: None)
+    return audit(settings)
+
+
+def failed(checks: list[Check]) -> list[str]:
+    return [f"{check.name}: {check.seen}" for check in checks if not check.ok]
+
+
+def kill_9(stack: Stack, name: str) -> None:
+    """Kills a process of the stack with its children; supervisord starts it again."""
+    (pid,) = [info["pid"] for info in stack.process_infos() if info["name"] == name]
+    for process in [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]:
+        os.kill(process.pid, signal.SIGKILL)
+
+
+def test_a_trade_posted_over_http_comes_out_of_trino_by_its_id(stack: Stack) -> None:
+    settings = stack.settings()
+    for player_class in ("farmer", "banker"):
+        requests.put(f"{settings.engine_url}/create_player", json={"player_class": player_class}, timeout=5)
+    sides = [{"player_id": 1, "items": [{"item_id": 5, "quantity": 3}]}, {"player_id": 2, "gold": 18}]
+    body = {"trade_id": "end-to-end", "player_1": sides[0], "player_2": sides[1]}
+    assert requests.post(f"{settings.engine_url}/v1/trades", json=body, timeout=5).status_code == 201
+    sql = "select status, player_1_item_value, player_2_gold from lake.haggle.trades where trade_id = ?"
+    found = wait_until(lambda: Lake(settings).run(sql, ("end-to-end",)).rows, 60)
+    assert found == [["accepted", 18, 18]]
+
+
+def test_a_simulation_is_queryable_and_the_audit_exact(stack: Stack) -> None:
+    outcome = run(stack.settings(), Order(players=50, trades=500, seed=3))
+    assert (outcome.accepted, outcome.refused.total()) == (500, 0)
+    assert failed(exact(stack.settings())) == []
+
+
+@pytest.mark.parametrize("name", ["relay", "engine", "redis", "kafka", "streams", "datanode"])
+def test_kill_9_of_a_process_under_load_loses_and_doubles_nothing(stack: Stack, name: str) -> None:
+    settings = stack.settings()
+    kills = {100: lambda: kill_9(stack, name), 400: lambda: kill_9(stack, name)}
+    outcome = run(settings, Order(players=20, trades=600, seed=4, rate=300), kills)
+    assert outcome.trades == 600
+    assert failed(exact(settings)) == []
+
+
+def test_a_record_that_is_not_an_event_is_kept_as_a_dead_letter_and_stops_nothing(stack: Stack) -> None:
+    settings = stack.settings()
+    send(settings, b"not an event", b"{}")
+    run(settings, Order(players=2, trades=5, seed=5))
+    assert failed(exact(settings)) == []
+    sql = "select reason, value from lake.haggle.dead_letters where topic = ? order by reason"
+    expected = [["invalid_json", b"not an event"], ["unknown_event_type", b"{}"]]
+    wait_until(lambda: Lake(settings).run(sql, (settings.kafka_topic,)).rows == expected, 60)
+
+
+def send(settings: Settings, *values: bytes) -> None:
+    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","))
+    partition = realm_partition(settings.realm, settings.kafka_partitions)
+    for value in values:
+        producer.send(settings.kafka_topic, key=settings.realm.encode(), value=value, partition=partition)
+    producer.flush()
+    producer.close()
+
+
+def test_data_survives_down_and_up(stack: Stack) -> None:
+    before = exact(stack.settings())
+    stack.down()
+    assert not stack.is_running
+    stack.up(lambda _name, _state: None)
+    assert exact(stack.settings()) == before
+    assert failed(before) == []
+
+
+def test_the_audit_notices_gold_that_appears_in_redis(stack: Stack) -> None:
+    settings = stack.settings()
+    client: Any = connect(settings)
+    player = Keys(settings.realm).player(1)
+    client.hincrby(player, "gold", 1)
+    try:
+        names = [check.name for check in audit(settings) if not check.ok]
+    finally:
+        client.hincrby(player, "gold", -1)
+    assert names == ["balances", "conservation"]
+
+
+def test_the_audit_notices_an_event_that_stands_twice_in_kafka(stack: Stack) -> None:
+    """The last test on this stack: what it does to the topic cannot be undone."""
+    settings = stack.settings()
+    client: Any = connect(settings)
+    requests.put(f"{settings.engine_url}/create_player", timeout=5)
+    wait_until_queryable(settings, TIMEOUT_S, lambda _arrived, _decided: None)
+    sequence = int(client.get(Keys(settings.realm).sequence))
+    event = {
+        "event_id": f"{settings.realm}:{sequence}", "event_type": "trade_rejected", "schema_version": 1,
+        "realm": settings.realm, "sequence": sequence, "occurred_at": "2026-01-01T00:00:00.000000Z",
+        "trade_id": "forged", "reason": "empty_trade",
+        "player_1": {"player_id": 1, "gold": 0, "item_value": 0, "items": []},
+        "player_2": {"player_id": 2, "gold": 0, "item_value": 0, "items": []},
+    }  # fmt: skip
+    send(settings, json.dumps(event).encode())
+    sql = "select count(*) from lake.haggle.trades where trade_id = 'forged'"
+    wait_until(lambda: Lake(settings).run(sql).rows == [[1]], 60)
+    assert {"kafka", "tables: events"} <= {check.name for check in audit(settings) if not check.ok}
