@@ -1,0 +1,98 @@
+{{/* How the parts find each other: environment variables of Haggle's own programs, as app/settings.py names them. */}}
+
+{{- define "haggle.env.common" -}}
+- name: REALM
+  value: {{ .Values.global.realm | quote }}
+- name: LOG_LEVEL
+  value: {{ .Values.global.logLevel }}
+{{- end }}
+
+{{- define "haggle.engine.url" -}}
+{{- .Values.global.engine.existing.url | default (printf "http://%s:8000" (include "haggle.name" (list . "engine"))) -}}
+{{- end }}
+
+{{- define "haggle.env.engine" -}}
+- name: ENGINE_URL
+  value: {{ include "haggle.engine.url" . | quote }}
+{{- end }}
+
+{{/* Name and key of a part's Secret, if it has one: (list . "redis"). */}}
+{{- define "haggle.secretRef" -}}
+{{- $part := index (first .).Values.global (last .) -}}
+name: {{ $part.existingSecret.name | default (include "haggle.name" .) }}
+key: {{ $part.existingSecret.name | empty | ternary "password" $part.existingSecret.key }}
+{{- end }}
+
+{{/* An environment variable with a part's password; nothing for an existing service without one: (list . "redis" "REDIS_PASSWORD"). */}}
+{{- define "haggle.env.password" -}}
+{{- $part := index (first .).Values.global (index . 1) -}}
+{{- if or $part.existingSecret.name (not $part.existing.host) -}}
+- name: {{ last . }}
+  valueFrom:
+    secretKeyRef:
+      {{- include "haggle.secretRef" (list (first .) (index . 1)) | nindent 6 }}
+{{- end -}}
+{{- end }}
+
+{{/* Changes when an existing Secret changes, so that its pods start anew: (list . "redis"). */}}
+{{- define "haggle.secretData" -}}
+{{- $root := first . -}}
+{{- with (index $root.Values.global (last .)).existingSecret.name -}}
+{{- with lookup "v1" "Secret" $root.Release.Namespace . }}{{ .data | toJson }}{{ end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "haggle.env.redis" -}}
+{{- $redis := .Values.global.redis -}}
+- name: REDIS_URL
+  value: {{ printf "redis%s://%s:%d/%d" (ternary "s" "" $redis.existing.tls) ($redis.existing.host | default (include "haggle.name" (list . "redis"))) (int $redis.existing.port) (int $redis.existing.database) | quote }}
+{{ include "haggle.env.password" (list . "redis" "REDIS_PASSWORD") }}
+{{- end }}
+
+{{- define "haggle.kafka.bootstrapServers" -}}
+{{- .Values.global.kafka.existing.bootstrapServers | default (printf "%s:9092" (include "haggle.name" (list . "kafka"))) -}}
+{{- end }}
+
+{{- define "haggle.env.kafka" -}}
+- name: KAFKA_BOOTSTRAP_SERVERS
+  value: {{ include "haggle.kafka.bootstrapServers" . | quote }}
+- name: KAFKA_TOPIC
+  value: {{ .Values.global.kafka.topic | quote }}
+- name: KAFKA_PARTITIONS
+  value: {{ .Values.global.kafka.partitions | quote }}
+- name: KAFKA_REPLICATION
+  value: {{ .Values.global.kafka.brokers | quote }}
+{{- end }}
+
+{{- define "haggle.hdfs.url" -}}
+{{- .Values.global.hdfs.existing.url | default (printf "hdfs://%s:8020" (include "haggle.name" (list . "namenode"))) -}}
+{{- end }}
+
+{{- define "haggle.env.hdfs" -}}
+- name: HDFS_URL
+  value: {{ include "haggle.hdfs.url" . | quote }}
+- name: HDFS_REPLICATION
+  value: {{ .Values.global.hdfs.replication | quote }}
+- name: HADOOP_USER_NAME
+  value: {{ .Values.global.hdfs.user }}
+{{- end }}
+
+{{- define "haggle.catalog.address" -}}
+{{- $catalog := .Values.global.catalog -}}
+{{- printf "%s:%d/%s" ($catalog.existing.host | default (include "haggle.name" (list . "catalog"))) (int $catalog.existing.port) $catalog.database -}}
+{{- end }}
+
+{{- define "haggle.env.catalog" -}}
+- name: CATALOG_URL
+  value: {{ printf "postgresql://%s@%s" .Values.global.catalog.username (include "haggle.catalog.address" .) | quote }}
+{{ include "haggle.env.password" (list . "catalog" "CATALOG_PASSWORD") }}
+{{- end }}
+
+{{- define "haggle.trino.url" -}}
+{{- .Values.global.trino.existing.url | default (printf "http://%s:8080" (include "haggle.name" (list . "trino"))) -}}
+{{- end }}
+
+{{- define "haggle.env.trino" -}}
+- name: TRINO_URL
+  value: {{ include "haggle.trino.url" . | quote }}
+{{- end }}

@@ -1,0 +1,120 @@
+{{/*
+What every pod has: (dict "root" . "component" "redis" "uid" 999 "part" .Values "serviceAccount" name?).
+Fits Pod Security `restricted`; no token is mounted unless the pod's own template says so.
+*/}}
+{{- define "haggle.pod" -}}
+{{- $global := .root.Values.global -}}
+serviceAccountName: {{ include "haggle.name" (list .root (.serviceAccount | default .component)) }}
+automountServiceAccountToken: {{ .token | default false }}
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ .uid }}
+  runAsGroup: {{ .uid }}
+  fsGroup: {{ .uid }}
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile:
+    type: RuntimeDefault
+{{- with $global.imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with .part.nodeSelector | default $global.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .part.tolerations | default $global.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if .spread }}
+topologySpreadConstraints:
+  {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
+  - maxSkew: 1
+    topologyKey: {{ . }}
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "haggle.selectorLabels" (list $.root $.component) | nindent 8 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* metadata of a pod template: (dict "root" . "component" name "part" .Values "checksums" (dict name text)?). */}}
+{{- define "haggle.podMetadata" -}}
+labels:
+  {{- include "haggle.labels" (list .root .component) | nindent 2 }}
+{{- $annotations := .part.podAnnotations | default dict }}
+{{- if or .checksums $annotations }}
+annotations:
+  {{- range $name, $text := .checksums }}
+  checksum/{{ $name }}: {{ $text | sha256sum }}
+  {{- end }}
+  {{- with $annotations }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What every container has: (list . values of the image). */}}
+{{- define "haggle.container" -}}
+image: {{ include "haggle.image" . }}
+imagePullPolicy: {{ (first .).Values.global.imagePullPolicy }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop: [ALL]
+{{- end }}
+
+{{/* A ServiceAccount without a mounted token: (list . "component"). */}}
+{{- define "haggle.serviceAccount" -}}
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  {{- include "haggle.metadata" . | nindent 2 }}
+automountServiceAccountToken: false
+{{- end }}
+
+{{/* A PodDisruptionBudget that lets one pod at a time go: (list . "component"). */}}
+{{- define "haggle.disruptionBudget" -}}
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  {{- include "haggle.metadata" . | nindent 2 }}
+spec:
+  maxUnavailable: 1
+  selector:
+    matchLabels:
+      {{- include "haggle.selectorLabels" . | nindent 6 }}
+{{- end }}
+
+{{/* A claim template of a StatefulSet: (list . storage values). */}}
+{{- define "haggle.claim" -}}
+- metadata:
+    name: data
+  spec:
+    accessModes: [ReadWriteOnce]
+    {{- with (last .).storageClass }}
+    storageClassName: {{ . }}
+    {{- end }}
+    resources:
+      requests:
+        storage: {{ (last .).size }}
+{{- end }}
+
+{{/* A Secret with one generated password, kept as it is once it exists: (list . "component"). */}}
+{{- define "haggle.generatedSecret" -}}
+{{- $root := first . -}}
+{{- $name := include "haggle.name" (list $root (last .)) -}}
+{{- $existing := lookup "v1" "Secret" $root.Release.Namespace $name -}}
+apiVersion: v1
+kind: Secret
+metadata:
+  {{- include "haggle.metadata" . | nindent 2 }}
+type: Opaque
+data:
+  password: {{ if $existing }}{{ index $existing.data "password" }}{{ else }}{{ randAlphaNum 32 | b64enc }}{{ end }}
+{{- end }}
