@@ -17,6 +17,7 @@ from app.adapters.redis import OutboxEntry
 from app.settings import Settings
 
 _CONNECT_TIMEOUT_MS: Final = 10_000
+_ACKNOWLEDGE_TIMEOUT_S: Final = 30
 _STEP: Final = 2_000
 """Records that one step of the search back through a partition covers."""
 
@@ -50,6 +51,8 @@ class Publisher:
             bootstrap_servers=_brokers(settings),
             bootstrap_timeout_ms=_CONNECT_TIMEOUT_MS,
             transactional_id=f"haggle-relay-{settings.realm}",
+            # a broker that is back is found again within a second
+            reconnect_backoff_max_ms=1_000,
             # with the default of 100 ms, each transaction waits that long for the one before to be marked complete
             retry_backoff_ms=5,
             linger_ms=5,
@@ -59,10 +62,19 @@ class Publisher:
         self._partition = realm_partition(settings.realm, len(self._producer.partitions_for(self._topic)))
 
     def publish(self, entries: Sequence[OutboxEntry]) -> None:
-        """Publishes the entries in one transaction; returns once Kafka has committed it. Raises KafkaError."""
+        """Publishes the entries in one transaction; returns once Kafka has committed it. Raises KafkaError.
+
+        Every record is acknowledged before the commit: kafka-python commits a transaction that has lost a batch to a
+        broken connection, which would leave a gap.
+        """
         self._producer.begin_transaction()
-        for entry in entries:
+        sent = [
             self._producer.send(self._topic, key=self._key, value=entry.event, partition=self._partition)
+            for entry in entries
+        ]
+        self._producer.flush(timeout=_ACKNOWLEDGE_TIMEOUT_S)
+        for record in sent:
+            record.get(timeout=0)
         self._producer.commit_transaction()
 
     def close(self) -> None:

@@ -3,8 +3,8 @@
 import json
 import os
 import signal
-import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import psutil
@@ -26,14 +26,19 @@ TIMEOUT_S = 150
 
 
 def run(settings: Settings, order: Order, at: dict[int, Callable[[], Any]] | None = None) -> Outcome:
-    """Simulates; calls `at[n]` in a thread once n trades are decided."""
+    """Simulates; calls `at[n]` beside it once n trades are decided."""
     due = dict(at or {})
+    calls: list[Future[Any]] = []
+    with ThreadPoolExecutor() as pool:
 
-    def progress(outcome: Outcome) -> None:
-        for number in [number for number in due if outcome.trades >= number]:
-            threading.Thread(target=due.pop(number)).start()
+        def progress(outcome: Outcome) -> None:
+            calls.extend(pool.submit(due.pop(number)) for number in list(due) if outcome.trades >= number)
 
-    return simulate(settings.engine_url, order, progress)
+        outcome = simulate(settings.engine_url, order, progress)
+    for call in calls:
+        call.result()
+    assert not due
+    return outcome
 
 
 def exact(settings: Settings) -> list[Check]:
@@ -47,9 +52,15 @@ def failed(checks: list[Check]) -> list[str]:
 
 def kill_9(stack: Stack, name: str) -> None:
     """Kills a process of the stack with its children; supervisord starts it again."""
-    (pid,) = [info["pid"] for info in stack.process_infos() if info["name"] == name]
-    for process in [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]:
-        os.kill(process.pid, signal.SIGKILL)
+    process = psutil.Process(wait_until(lambda: running_pid(stack, name), 60))
+    for member in [*process.children(recursive=True), process]:
+        os.kill(member.pid, signal.SIGKILL)
+
+
+def running_pid(stack: Stack, name: str) -> int:
+    """The process's pid, 0 while it is not running."""
+    (info,) = [info for info in stack.process_infos() if info["name"] == name]
+    return int(info["pid"])
 
 
 def test_a_trade_posted_over_http_comes_out_of_trino_by_its_id(stack: Stack) -> None:

@@ -1,9 +1,15 @@
 """When the relay refuses to go on: what would leave a gap or a duplicate."""
 
-import pytest
+from typing import Any
 
+import pytest
+from kafka.errors import KafkaTimeoutError
+from kafka.future import Future
+
+from app.adapters.kafka import Publisher
 from app.adapters.redis import OutboxEntry
 from app.entrypoints.relay import BrokenSequence, check_contiguous, position_of
+from app.settings import Settings
 
 
 def entries(*sequences: int) -> list[OutboxEntry]:
@@ -32,3 +38,38 @@ def test_it_refuses_an_outbox_with_a_gap_or_a_repeat(sequences: tuple[int, ...])
 
 def test_a_gapless_outbox_is_fine() -> None:
     check_contiguous(entries(8, 9, 10), 7)
+
+
+class LossyProducer:
+    """A producer that loses a record and commits all the same, as kafka-python does after a broken connection."""
+
+    def __init__(self, **_: Any) -> None:
+        self.calls: list[str] = []
+
+    def init_transactions(self) -> None: ...
+
+    def partitions_for(self, _topic: str) -> set[int]:
+        return {0}
+
+    def begin_transaction(self) -> None:
+        self.calls.append("begin")
+
+    def send(self, *_: Any, **__: Any) -> Future:
+        return Future().failure(KafkaTimeoutError("lost"))
+
+    def flush(self, **_: Any) -> None:
+        self.calls.append("flush")
+
+    def commit_transaction(self) -> None:
+        self.calls.append("commit")
+
+
+def test_a_batch_with_a_record_that_kafka_has_not_acknowledged_is_not_committed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    producer = LossyProducer()
+    monkeypatch.setattr("app.adapters.kafka.KafkaProducer", lambda **_: producer)
+    publisher = Publisher(Settings())
+    with pytest.raises(KafkaTimeoutError):
+        publisher.publish(entries(1, 2))
+    assert producer.calls == ["begin", "flush"]
