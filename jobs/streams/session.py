@@ -89,4 +89,5 @@ def _kubernetes_options(settings: Settings) -> dict[str, str]:
         "spark.kubernetes.allocation.batch.delay": "1s",
         "spark.executor.heartbeatInterval": "5s",
         "spark.network.timeout": "30s",
+        "spark.network.timeoutInterval": "15s",
     }

@@ -18,7 +18,7 @@ exec:
     - -c
     - |
       exec 3<>/dev/tcp/127.0.0.1/{{ .port }}
-      printf 'GET /jmx?qry={{ .bean }} HTTP/1.0\r\n\r\n' >&3
+      printf 'GET /jmx?qry={{ .bean }} HTTP/1.0\r\nHost: localhost\r\n\r\n' >&3
       grep -q '{{ .pattern }}' <&3
 {{- end }}
 
