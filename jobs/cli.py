@@ -248,6 +248,7 @@ def demo(stack: "Stack", /, *, keep: bool, phases: bool, **options: Any) -> None
 def _demo(stack: "Stack", order: Order, timing: Phases) -> None:
     with timing.timed("start servers"):
         _start(stack)
+    _print_pages(stack)
     settings = stack.settings()
     outcome = _simulate(settings, order)
     timing.times |= {"create players": outcome.players_s, "trade": outcome.trades_s}

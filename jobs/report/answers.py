@@ -122,7 +122,9 @@ def _most_traded_reference(rows: list[dict[str, Any]]) -> str:
     here = next((row["trade_lines"] for row in rows if row["item_id"] == REFERENCE_ITEM), 0)
     first = [row["item_id"] for row in rows if row["rank_by_lines"] == 1]
     text = f"item {REFERENCE_ITEM}, {ITEMS[REFERENCE_ITEM].name}, in {REFERENCE_LINES:,} lines; here in {here:,}. "
-    text += "One player in five is a farmer, who starts with it and with Milk."
+    text += "One player in five is a farmer, who starts with it and with Milk: if players gave only what they started "
+    text += f"with, it would be about one line in ten, {sum(row['trade_lines'] for row in rows) // 10:,}. Here they "
+    text += "draw among all kinds they hold, and inventories mix, so it is fewer."
     if first != [REFERENCE_ITEM]:
         text += " Hunters are as many, so which of the four items comes first is chance."
     return text
