@@ -14,12 +14,12 @@ RUN python -m venv /opt/haggle \
  && /opt/haggle/bin/pip install --no-cache-dir --no-compile --require-hashes -r /requirements/engine.lock
 
 FROM ${BASE} AS jobs-dependencies
-COPY requirements/tools.lock requirements/jobs.lock /requirements/
+COPY requirements/tools.in requirements/tools.lock requirements/jobs.lock /requirements/
 # PySpark comes as source: the locked build tools build it, and do not stay
 RUN python -m venv /opt/haggle \
  && /opt/haggle/bin/pip install --no-cache-dir --no-compile --require-hashes -r /requirements/tools.lock \
  && /opt/haggle/bin/pip install --no-cache-dir --no-compile --require-hashes --no-build-isolation -r /requirements/jobs.lock \
- && /opt/haggle/bin/pip uninstall --quiet --yes -r /requirements/tools.lock
+ && /opt/haggle/bin/pip uninstall --quiet --yes -r /requirements/tools.in
 
 FROM ${BASE} AS jars
 RUN apt-get update && apt-get install --yes --no-install-recommends maven && rm -rf /var/lib/apt/lists/*
@@ -38,7 +38,8 @@ WORKDIR /haggle
 COPY --from=engine-dependencies /opt/haggle /opt/haggle
 RUN python -m compileall -q /opt/haggle/lib
 COPY app app
-RUN python -m compileall -q app
+# a missing dependency is seen here, not in the cluster
+RUN python -m compileall -q app && python -c 'import app.entrypoints.http, app.entrypoints.relay, gunicorn.workers.ggevent'
 USER 10001:10001
 EXPOSE 8000
 CMD ["python", "-m", "gunicorn", "--config", "python:app.entrypoints.gunicorn_conf"]
@@ -57,7 +58,7 @@ COPY --from=jars /jars /opt/spark/jars
 COPY app app
 COPY sql sql
 COPY jobs jobs
-RUN python -m compileall -q app jobs
+RUN python -m compileall -q app jobs && python -c 'import jobs.cli, jobs.smoke, jobs.streams.__main__'
 ENV SPARK_HOME=/opt/spark
 USER 10001:10001
 CMD ["python", "-m", "jobs.cli", "--help"]

@@ -1,0 +1,1 @@
+"""The chart, rendered: checked as objects, without a cluster."""

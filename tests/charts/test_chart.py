@@ -1,0 +1,241 @@
+"""What every rendering of the chart must be, whatever the values; and which values are refused, in which words."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.settings import SETTINGS
+from tests.charts.conftest import CHART, Pod, Rendered
+
+FOLDER = Path(__file__).parent
+RENDERINGS = {
+    "defaults": (),
+    "production": ("--values", str(CHART / "values-production.yaml")),
+    "existing services": ("--values", str(FOLDER / "existing-services.yaml")),
+    "every option": ("--values", str(FOLDER / "every-option.yaml")),
+}
+NOT_SETTINGS = {
+    "CATALOG_PASSWORD", "HADOOP_CONF_DIR", "HADOOP_LOG_DIR", "HADOOP_PID_DIR", "HADOOP_USER_NAME", "JAVA_TOOL_OPTIONS",
+    "LOG_FOLDER", "MPLCONFIGDIR", "SPARK_LOCAL_DIRS", "PLAYERS", "TRADES", "CONCURRENCY", "RATE", "SEED",
+}  # fmt: skip
+OWN_IMAGES = ("haggle-engine", "haggle-jobs")
+MIB = {"Mi": 1, "Gi": 1024}
+
+
+@pytest.fixture(scope="module", params=RENDERINGS.values(), ids=RENDERINGS)
+def rendered(request: pytest.FixtureRequest, render: Callable[..., Rendered]) -> Rendered:
+    return render(*request.param)
+
+
+def test_every_pod_fits_pod_security_restricted_on_a_read_only_file_system(rendered: Rendered) -> None:
+    for pod in rendered.pods():
+        assert pod.spec["securityContext"]["runAsNonRoot"] is True, pod.name
+        assert pod.spec["securityContext"]["runAsUser"] > 0, pod.name
+        assert pod.spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, pod.name
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.spec.keys(), pod.name
+        for container in pod.containers:
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False, pod.name
+            assert context["capabilities"] == {"drop": ["ALL"]}, pod.name
+            assert context["readOnlyRootFilesystem"] is True, pod.name
+        for volume in pod.spec.get("volumes", []):
+            assert not {"hostPath", "nfs"} & volume.keys(), pod.name
+
+
+def test_every_container_says_what_memory_and_processor_time_it_needs(rendered: Rendered) -> None:
+    for pod in rendered.pods():
+        if pod.component == "executor":  # Spark sets them from its own options
+            continue
+        for container in pod.containers:
+            assert {"cpu", "memory"} <= container["resources"]["requests"].keys(), pod.name
+            assert mib(container["resources"]["requests"]["memory"]) <= mib(container["resources"]["limits"]["memory"])
+
+
+def mib(quantity: str) -> int:
+    return int(quantity[:-2]) * MIB[quantity[-2:]]
+
+
+def test_every_server_is_probed_for_readiness_and_life(rendered: Rendered) -> None:
+    for pod in rendered.pods():
+        if pod.kind in ("Deployment", "StatefulSet"):
+            for container in pod.spec["containers"]:
+                assert {"readinessProbe", "livenessProbe"} <= container.keys(), pod.name
+
+
+def test_only_the_spark_driver_has_a_token_and_its_role_is_about_pods_of_its_namespace(rendered: Rendered) -> None:
+    with_token = {pod.component for pod in rendered.pods() if pod.spec["automountServiceAccountToken"]}
+    assert with_token == {"streams"}
+    roles = rendered.of_kind("Role").values()
+    assert [role["rules"] for role in roles] == [
+        [
+            {
+                "apiGroups": [""],
+                "resources": ["pods"],
+                "verbs": ["create", "get", "list", "watch", "delete", "deletecollection", "patch"],
+            }
+        ]
+    ]
+    assert not rendered.of_kind("ClusterRole")
+    assert not rendered.of_kind("ClusterRoleBinding")
+    assert not rendered.of_kind("CustomResourceDefinition")
+
+
+def test_every_pod_runs_as_a_service_account_of_its_own_that_the_chart_makes(rendered: Rendered) -> None:
+    accounts = rendered.of_kind("ServiceAccount")
+    for pod in rendered.pods():
+        name = pod.spec["serviceAccountName"]
+        assert name == f"haggle-{pod.component}"
+        assert accounts[name]["automountServiceAccountToken"] is False
+
+
+def test_every_object_has_the_recommended_labels_and_a_name_of_its_own(rendered: Rendered) -> None:
+    wanted = {
+        f"app.kubernetes.io/{name}" for name in ("name", "instance", "component", "version", "part-of", "managed-by")
+    }
+    names = [(item["kind"], item["metadata"]["name"]) for item in rendered.objects]
+    assert len(names) == len(set(names))
+    for item in rendered.objects:
+        assert wanted | {"helm.sh/chart"} <= item["metadata"]["labels"].keys(), item["metadata"]["name"]
+        assert item["metadata"]["namespace"] == "games"
+    for pod in rendered.pods():
+        assert wanted <= pod.labels.keys(), pod.name
+
+
+def test_every_selector_finds_a_pod_of_the_same_rendering(rendered: Rendered) -> None:
+    pods = list(rendered.pods())
+    for item in rendered.objects:
+        spec = item.get("spec", {})
+        match item["kind"]:
+            case "Service":
+                selector = spec["selector"]
+            case "NetworkPolicy":
+                selector = spec["podSelector"]["matchLabels"]
+            case "PodDisruptionBudget" | "Deployment" | "StatefulSet":
+                selector = spec["selector"]["matchLabels"]
+            case _:
+                continue
+        assert any(selector.items() <= pod.labels.items() for pod in pods), item["metadata"]["name"]
+
+
+def test_every_pod_is_isolated_by_a_network_policy_in_both_directions(rendered: Rendered) -> None:
+    policies = rendered.of_kind("NetworkPolicy")
+    for pod in rendered.pods():
+        policy = policies[f"haggle-{pod.component}"]["spec"]
+        assert policy["podSelector"]["matchLabels"].items() <= pod.labels.items()
+        assert policy["policyTypes"] == ["Ingress", "Egress"]
+
+
+def test_every_edge_between_two_installed_parts_is_open_at_both_ends(rendered: Rendered) -> None:
+    def edges(direction: str, peers: str) -> set[tuple[str, str, int]]:
+        found = set()
+        for policy in rendered.of_kind("NetworkPolicy").values():
+            own = policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/component"]
+            for rule in policy["spec"][direction]:
+                for peer in rule.get(peers, []):
+                    other = peer.get("podSelector", {}).get("matchLabels", {}).get("app.kubernetes.io/component")
+                    for port in rule.get("ports", []) if other else []:
+                        found.add((own, other, port["port"]))
+        return found
+
+    into = {(other, own, port) for own, other, port in edges("ingress", "from")}
+    out = edges("egress", "to")
+    installed = {pod.component for pod in rendered.pods()}
+    # everybody may call the engine, so its policy names nobody
+    out = {edge for edge in out if edge[1] != "engine"}
+    assert {edge for edge in out if {*edge[:2]} <= installed} == {edge for edge in into if {*edge[:2]} <= installed}
+
+
+def test_the_environment_of_haggles_own_programs_names_settings_that_exist(rendered: Rendered) -> None:
+    settings = {item.name.upper() for item in SETTINGS}
+    for pod in rendered.pods():
+        for container in pod.containers:
+            if any(image in container["image"] for image in OWN_IMAGES):
+                for variable in container.get("env", []):
+                    assert variable["name"] in settings | NOT_SETTINGS, f"{pod.name}: {variable['name']}"
+
+
+def test_what_reads_a_config_map_starts_anew_when_it_changes(rendered: Rendered) -> None:
+    for pod in rendered.pods():
+        reads_config = any("configMap" in str(volume) for volume in pod.spec.get("volumes", []))
+        if pod.kind in ("Deployment", "StatefulSet") and reads_config:
+            assert "checksum/config" in pod.annotations, pod.name
+
+
+def test_what_has_several_pods_spreads_over_zones_and_nodes(render: Callable[..., Rendered]) -> None:
+    spread = {pod.component: pod for pod in render(*RENDERINGS["production"]).pods()}
+    for component in ("engine", "kafka", "datanode", "trino-worker", "executor"):
+        keys = [item["topologyKey"] for item in spread[component].spec["topologySpreadConstraints"]]
+        assert keys == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"], component
+
+
+def test_the_memory_limits_of_the_defaults_sum_to_at_most_eight_gib(render: Callable[..., Rendered]) -> None:
+    def limit(pod: Pod) -> int:
+        if pod.component == "executor":
+            return 768 + 384
+        return max(mib(container["resources"]["limits"]["memory"]) for container in pod.containers)
+
+    # of the Jobs, simulation and report run beside the servers
+    jobs = {"hdfs-prepare", "audit", "test"}
+    assert sum(limit(pod) for pod in render().pods() if pod.component not in jobs) <= 8 * 1024
+
+
+def test_production_has_the_replicas_that_it_promises(render: Callable[..., Rendered]) -> None:
+    rendered = render(*RENDERINGS["production"])
+    replicas = {name: item["spec"].get("replicas") for name, item in rendered.of_kind("StatefulSet").items()}
+    replicas |= {name: item["spec"].get("replicas") for name, item in rendered.of_kind("Deployment").items()}
+    wanted = {"haggle-kafka": 3, "haggle-datanode": 3, "haggle-engine": 2, "haggle-trino-worker": 2}
+    assert replicas | wanted == replicas
+    properties = rendered.of_kind("ConfigMap")["haggle-kafka"]["data"]["server.properties"]
+    assert "min.insync.replicas=2" in properties
+    assert "transaction.state.log.replication.factor=3" in properties
+
+
+def test_existing_services_are_called_and_not_installed(render: Callable[..., Rendered]) -> None:
+    rendered = render(*RENDERINGS["existing services"])
+    assert not rendered.of_kind("StatefulSet")
+    assert not rendered.of_kind("Secret")
+    pods = {pod.component: pod for pod in rendered.pods()}
+    engine = {item["name"]: item for item in pods["engine"].spec["containers"][0]["env"]}
+    assert engine["REDIS_URL"]["value"] == "rediss://redis.data:6380/0"
+    assert engine["REDIS_PASSWORD"]["valueFrom"]["secretKeyRef"] == {"name": "redis-login", "key": "secret"}
+    driver = {item["name"]: item for item in pods["streams"].spec["containers"][0]["env"]}
+    assert driver["KAFKA_BOOTSTRAP_SERVERS"]["value"] == "one.kafka:9092,two.kafka:9092"
+    assert driver["HDFS_URL"]["value"] == "hdfs://lake.data:8020"
+    assert driver["CATALOG_URL"]["value"] == "postgresql://haggle@postgres.data:5432/haggle"
+    assert pods["streams"].spec["imagePullSecrets"] == [{"name": "pull"}]
+    assert pods["streams"].spec["containers"][0]["image"].startswith("registry.example/library/haggle-jobs@sha256:")
+
+
+def test_network_policies_can_be_switched_off(render: Callable[..., Rendered]) -> None:
+    assert not render("--set", "global.networkPolicy.enabled=false").of_kind("NetworkPolicy")
+
+
+def test_simulations_with_different_values_are_different_jobs(render: Callable[..., Rendered]) -> None:
+    def jobs(*options: str) -> set[str]:
+        names = render("--set", "simulation.run=true", *options).of_kind("Job")
+        return {name for name in names if "simulation" in name}
+
+    assert len(jobs() | jobs("--set", "simulation.trades=5") | jobs("--set", "simulation.runName=again")) == 3
+    assert not {name for name in render().of_kind("Job") if "simulation" in name}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("engine.replicas=0", "minimum: got 0, want 1"),
+        ("engine.replica=2", "additional properties 'replica' not allowed"),
+        ("engine.relay.resources.limits.memory=lots", "does not match pattern"),
+        ("global.kafka.brokers=2", "must be one of 1, 3"),
+        ("global.realm=a b", "does not match pattern"),
+        ("global.realms=a", "additional properties 'realms' not allowed"),
+        ("nonsense=1", "additional properties 'nonsense' not allowed"),
+        ("kafka.storage.size=4", "got number, want string"),
+        ("report.schedule=", "minLength"),
+        ("redis.enabled=false", "redis.enabled is false, so set global.redis.existing.host to an existing one"),
+        ("global.redis.existing.host=r", "global.redis.existing.host is set, so set redis.enabled=false"),
+        ("global.hdfs.replication=2", "a block needs as many DataNodes as it has replicas"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_a_sentence(refusal: Callable[..., str], value: str, words: str) -> None:
+    assert words in refusal("--set", value)
