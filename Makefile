@@ -52,7 +52,8 @@ $(INSTALLED): requirements/dev.lock requirements/tools.lock pyproject.toml jobs/
 
 .PHONY: test
 test: $(INSTALLED) lint ## run the whole test suite
-	@$(BIN)/pytest -n 2 --dist loadgroup --durations 10
+	@$(BIN)/pytest -q -n 2 -m "not stack"
+	@$(BIN)/pytest -q -m stack --durations 10
 
 .PHONY: lint
 lint: $(INSTALLED) ## check style and types

@@ -265,7 +265,8 @@ def _demo(stack: "Stack", order: Order, timing: Phases) -> None:
 
 def _remove(stack: "Stack") -> None:
     # a second Ctrl-C must not leave processes behind
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     _stop(stack)
     shutil.rmtree(stack.home, ignore_errors=True)
 

@@ -116,7 +116,7 @@ def realm(settings: Settings) -> Realm:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The whole embedded stack, on free ports; tests that use it run in one worker (xdist_group `stack`)."""
+    """The whole embedded stack, on free ports; tests that use it are marked `stack` and share it."""
     environment = {name: value for name, value in os.environ.items() if name == "CACHE_FOLDER"}
     running = Stack(tmp_path_factory.mktemp("stack"), load_settings(environment))
     try:

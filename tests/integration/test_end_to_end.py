@@ -21,7 +21,7 @@ from jobs.lake import Lake
 from jobs.simulate.run import Order, Outcome, simulate
 from tests.conftest import wait_until
 
-pytestmark = pytest.mark.xdist_group("stack")
+pytestmark = pytest.mark.stack
 TIMEOUT_S = 150
 
 

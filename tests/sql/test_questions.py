@@ -10,7 +10,7 @@ from app.contract.tables import CATALOG, SCHEMA, TABLES
 from jobs.embedded.stack import Stack
 from jobs.lake import SQL, Lake, parameters_of
 
-pytestmark = pytest.mark.xdist_group("stack")
+pytestmark = pytest.mark.stack
 AT = "timestamp '2026-01-01 00:00:0{} UTC'"
 
 
