@@ -15,6 +15,8 @@ from cluster import RELEASE, Installation, run, wait_until
 from app.contract.economy import CLASSES, ITEMS
 from jobs.simulate.plan import plan_players
 
+pytestmark = pytest.mark.timeout(600)
+
 PLAYERS = 1_000
 TRADES = 10_000
 RECOVERY_S = 90
@@ -38,9 +40,14 @@ def test_a_simulation_of_ten_thousand_trades_is_in_the_report_within_ninety_seco
     log = installation.finish_job("play", 240)
     print(log, f"simulated in {time.monotonic() - started:.0f} s")
     assert f"{TRADES:,} of {TRADES:,} trades" in log
-    installation.start_job("report", "report")
-    installation.finish_job("report", 120)
-    print(f"report after {time.monotonic() - started:.0f} s")
+    for attempt in range(10):
+        installation.start_job("report", f"report-{attempt}")
+        installation.finish_job(f"report-{attempt}", 120)
+        report = json.loads(installation.probe("cat", "/reports/newest/report.json"))
+        if report["questions"][0]["rows"][0]["trades"] == TRADES:
+            break
+    print(f"answers in the report after {time.monotonic() - started:.0f} s")
+    assert time.monotonic() - started <= 90
 
 
 def test_the_audit_after_the_simulation_is_exact(installation: Installation) -> None:
@@ -50,8 +57,8 @@ def test_the_audit_after_the_simulation_is_exact(installation: Installation) -> 
 def test_the_report_that_a_browser_gets_has_the_answers_that_the_simulations_log_implies(
     installation: Installation,
 ) -> None:
-    installation.start_job("report", "report-2")
-    installation.finish_job("report-2", 120)
+    installation.start_job("report", "report-of-all")
+    installation.finish_job("report-of-all", 120)
     with installation.port_forward(f"service/{RELEASE}-report", 8080) as url:
         assert "<svg" in run("curl", "--silent", "--show-error", "--fail", "--location", url)
         report = json.loads(run("curl", "--silent", "--show-error", "--fail", f"{url}/newest/report.json"))
@@ -101,6 +108,14 @@ def test_helm_test_makes_a_trade_and_finds_it_in_trino(installation: Installatio
     run("helm", "test", RELEASE, "--namespace", installation.namespace, "--timeout", "3m", timeout_s=200)
 
 
+def test_a_pod_without_an_edge_to_a_server_is_kept_out(installation: Installation) -> None:
+    connect = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
+    installation.probe("python", "-c", connect, f"{RELEASE}-trino", "8080")
+    for server, port in (("redis", 6379), ("kafka", 9092), ("namenode", 8020), ("catalog", 5432), ("spark-ui", 4040)):
+        with pytest.raises(AssertionError, match="timed out"):
+            installation.probe("python", "-c", connect, f"{RELEASE}-{server}", str(port))
+
+
 def test_two_simulations_side_by_side_do_not_clash(installation: Installation) -> None:
     for seed in (11, 12):
         installation.start_job("simulation", f"side-{seed}", PLAYERS=50, TRADES=300, SEED=seed)
@@ -114,7 +129,11 @@ def test_an_upgrade_under_running_trades_fails_no_request_and_loses_nothing(inst
     wait_until(lambda: installation.kubectl("logs", "job/during-upgrade"), 60, "the simulation trades")
     before = {pod["metadata"]["name"] for pod in installation.pods("engine")}
     installation.install("--set", "engine.workers=3")
-    assert not before & {pod["metadata"]["name"] for pod in installation.pods("engine")}
+    wait_until(
+        lambda: not before & {pod["metadata"]["name"] for pod in installation.pods("engine")},
+        60,
+        "the old pod has drained",
+    )
     log = installation.finish_job("during-upgrade", 180)
     assert "1,500 of 1,500 trades" in log
     assert re.search(r"\b0 sent again", log.splitlines()[-1]), log

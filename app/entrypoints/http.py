@@ -36,7 +36,7 @@ from app.contract.economy import CLASSES, ITEMS
 from app.contract.events import TradeRejected
 from app.contract.reasons import Problem
 from app.entrypoints import metrics, openapi
-from app.errors import InvalidRequest, RequestError
+from app.errors import InvalidRequest, RequestError, Unavailable
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
 
@@ -171,7 +171,12 @@ def live() -> Response:
 def ready() -> Response:
     """Redis answers and the outbox has room; otherwise 503."""
     services = _services()
-    waiting, sequence = services.store.backlog()
+    try:
+        waiting, sequence = services.store.backlog()
+    except Unavailable as error:
+        # says why, such as a wrong password: the answer itself does not
+        _log.warning("not ready", extra={"context": {"detail": error.detail, "cause": str(error.__cause__)}})
+        raise
     if waiting >= services.settings.outbox_max_entries:
         return _json(503, Health("outbox full", waiting, sequence))
     return _json(200, Health("ok", waiting, sequence))

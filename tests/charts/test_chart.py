@@ -9,7 +9,7 @@ from app.settings import SETTINGS
 from tests.charts.conftest import CHART, Pod, Rendered
 
 FOLDER = Path(__file__).parent
-RENDERINGS = {
+RENDERINGS: dict[str, tuple[str, ...]] = {
     "defaults": (),
     "production": ("--values", str(CHART / "values-production.yaml")),
     "existing services": ("--values", str(FOLDER / "existing-services.yaml")),
@@ -23,7 +23,7 @@ OWN_IMAGES = ("haggle-engine", "haggle-jobs")
 MIB = {"Mi": 1, "Gi": 1024}
 
 
-@pytest.fixture(scope="module", params=RENDERINGS.values(), ids=RENDERINGS)
+@pytest.fixture(scope="module", params=RENDERINGS.values(), ids=list(RENDERINGS))
 def rendered(request: pytest.FixtureRequest, render: Callable[..., Rendered]) -> Rendered:
     return render(*request.param)
 
