@@ -35,6 +35,64 @@ status: $(INSTALLED) ## show what runs
 bench-demo: $(INSTALLED) ## run the demo and print how long each phase took
 	@$(HAGGLE) demo --phases $(DEMO_OPTIONS)
 
+# ---------------------------------------------------------------- Kubernetes
+
+# how images are built, such as `buildah bud`, and how one gets to the cluster's nodes
+IMAGE_BUILD ?= docker build
+IMAGE_LOAD ?= kind load docker-image --name $(CLUSTER)
+CLUSTER ?= haggle
+NAMESPACE ?= haggle
+RELEASE ?= haggle
+HELM_OPTIONS ?=
+IMAGES := haggle-engine:dev haggle-jobs:dev
+KUBECTL := kubectl --namespace $(NAMESPACE)
+STAMP := $(shell date +%Y%m%d-%H%M%S)
+
+.PHONY: image
+image: ## build the images haggle-engine:dev and haggle-jobs:dev (IMAGE_BUILD)
+	$(IMAGE_BUILD) --target engine -t docker.io/library/haggle-engine:dev .
+	$(IMAGE_BUILD) --target jobs -t docker.io/library/haggle-jobs:dev .
+
+.PHONY: load
+load: ## bring the images to the cluster's nodes (IMAGE_LOAD)
+	for image in $(IMAGES); do $(IMAGE_LOAD) docker.io/library/$$image; done
+
+.PHONY: kind-up
+kind-up: ## make a kind cluster (CLUSTER=haggle)
+	kind create cluster --name $(CLUSTER) --wait 2m
+
+.PHONY: kind-load
+kind-load: ## bring the images to the kind cluster
+	$(MAKE) load IMAGE_LOAD='kind load docker-image --name $(CLUSTER)'
+
+.PHONY: minikube-load
+minikube-load: ## bring the images to minikube
+	$(MAKE) load IMAGE_LOAD='minikube image load'
+
+.PHONY: deploy
+deploy: ## install or upgrade the chart and wait until all is ready (HELM_OPTIONS='--set …')
+	helm upgrade --install $(RELEASE) charts/haggle --namespace $(NAMESPACE) --create-namespace --wait --timeout 10m $(HELM_OPTIONS)
+
+.PHONY: simulate
+simulate: ## start a simulation Job and follow it
+	$(KUBECTL) create job --from=cronjob/$(RELEASE)-simulation play-$(STAMP)
+	$(KUBECTL) wait --for=condition=Ready pod --selector job-name=play-$(STAMP) --timeout 60s
+	$(KUBECTL) logs --follow job/play-$(STAMP)
+
+.PHONY: report
+report: ## ask the business questions now
+	$(KUBECTL) create job --from=cronjob/$(RELEASE)-report report-$(STAMP)
+	$(KUBECTL) wait --for=condition=Complete job/report-$(STAMP) --timeout 5m
+	$(KUBECTL) logs job/report-$(STAMP)
+
+.PHONY: k8s-test
+k8s-test: $(INSTALLED) ## test the chart on the cluster of KUBECONFIG, in a namespace of its own
+	@$(BIN)/pytest -q -p no:cacheprovider k8s-tests --durations 15
+
+.PHONY: undeploy
+undeploy: ## uninstall the chart; the volumes stay
+	helm uninstall $(RELEASE) --namespace $(NAMESPACE) --wait
+
 # ---------------------------------------------------------------- development
 
 .PHONY: setup
