@@ -120,6 +120,7 @@ lint: $(INSTALLED) ## check style and types
 	@$(BIN)/mypy
 	@$(BIN)/sqlfluff lint --quiet --processes 2 sql
 	@$(BIN)/shellcheck .ci/run
+	@if command -v helm >/dev/null; then helm lint --quiet charts/haggle; else echo 'skipped: helm lint, since helm is not on PATH'; fi
 
 .PHONY: format
 format: $(INSTALLED) ## put the code into its one format
