@@ -89,8 +89,9 @@ class Relay:
 
     def _reconcile(self, published: int) -> int:
         """Forgets what Kafka already has and returns where to go on; raises BrokenSequence on a mismatch."""
-        self._outbox.trim(published)
-        return position_of(published, self._outbox.newest(), self._outbox.read(published, 1))
+        position = position_of(published, self._outbox.newest(), self._outbox.read(published, 1))
+        self._outbox.trim(position)
+        return position
 
     def _publish_batch(self, publisher: Publisher) -> int:
         """Publishes what waits, one batch at most; returns how many events it was."""
