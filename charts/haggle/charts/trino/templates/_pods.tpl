@@ -1,7 +1,6 @@
 {{/* config.properties that coordinator and workers share. */}}
 {{- define "trino.properties" -}}
 http-server.http.port=8080
-discovery.uri={{ include "haggle.trino.url" . }}
 query.max-memory={{ .Values.queryMaxMemory }}
 query.max-memory-per-node={{ .Values.queryMaxMemoryPerNode }}
 catalog.config-dir=/etc/trino/catalog
