@@ -26,7 +26,7 @@ GOLD: Final = 0
 
 _PAGE: Final = 1_000
 _TIMEOUT_S: Final = 10
-_POLL_S: Final = 0.5
+_POLL_S: Final = 1.0
 
 Balances = dict[tuple[int, int], int]
 """Amount by (player_id, item_id); GOLD stands for gold. What is zero is left out."""
