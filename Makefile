@@ -118,7 +118,7 @@ lint: $(INSTALLED) ## check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/sqlfluff lint --quiet --processes 2 sql
+	@$(BIN)/sqlfluff lint --quiet sql
 	@$(BIN)/shellcheck .ci/run
 	@if command -v helm >/dev/null; then helm lint --quiet charts/haggle; else echo 'skipped: helm lint, since helm is not on PATH'; fi
 

@@ -90,7 +90,12 @@ def _interrupt(*_: object) -> None:
 @click.pass_obj
 def up(stack: "Stack") -> None:
     """Start every server that is not running and wait until all are ready."""
-    _start(stack)
+    try:
+        _start(stack)
+    except HaggleError:
+        if stack.is_running:
+            _out.print("What did start still runs: mend the rest and go on with `up`, or stop all with `down`.")
+        raise
     _print_pages(stack)
 
 

@@ -348,6 +348,8 @@ http-server.http.port={site.ports["trino"]}
 discovery.uri={site.settings.trino_url}
 plugin.dir={home}/plugin
 catalog.config-dir={etc}/catalog
+web-ui.authentication.type=fixed
+web-ui.user=haggle
 query.max-memory=400MB
 query.max-memory-per-node=400MB
 """
