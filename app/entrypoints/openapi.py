@@ -8,13 +8,13 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from app import answers, commands
+from app import answers, commands, handlers
 from app.contract.reasons import Problem, Rejection
 
 _IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9._:-]+$"},
+    "schema": msgspec.json.schema(commands.TradeId),
     "description": "names the trade: a repeat with the same content gets the stored answer, with other content a 422",
 }
 _PROBLEM: Final = "application/problem+json"
@@ -42,7 +42,7 @@ _PLAYER_ID: Final = _integer("player_id", "path", 1, 2**53 - 1, "the player")
 _TRADE_ID: Final = {"name": "trade_id", "in": "path", "required": True, "schema": {"type": "string"}}
 _PAGE: Final = (
     _integer("cursor", "query", 0, 2**53 - 1, "next_cursor of the page before; 0 for the first"),
-    _integer("limit", "query", 1, 1_000, "most players on the page; 100 unless given"),
+    _integer("limit", "query", 1, handlers.MAX_PAGE, "most players on the page; 100 unless given"),
 )
 
 OPERATIONS: Final = (

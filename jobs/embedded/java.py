@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 
 from app.errors import HaggleError
+from app.settings import Settings
 
 POMS: Final = Path(__file__).parent / "java"
 LOCK: Final = POMS / "java.lock"
@@ -190,4 +191,4 @@ def size_of(path: Path) -> int:
 
 
 if __name__ == "__main__":
-    write_lock(Path("~/.cache/haggle").expanduser())
+    write_lock(Path(Settings().cache_folder).expanduser())
