@@ -1,14 +1,16 @@
 """What callers get: the shapes of answers. entrypoints/http.py fills them, entrypoints/openapi.py describes them."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, cast
 
 from msgspec import UNSET, Struct, UnsetType
 
-from app.adapters.redis import Answer
+from app.adapters.redis import Answer, StoredOffer
 from app.commands import ItemQuantity, Player
 from app.contract.events import Line, TradeRejected
 from app.contract.reasons import Rejection
+
+OfferStatus = Literal["open", "accepted", "declined", "cancelled", "expired"]
 
 
 class TradedSide(Struct, frozen=True):
@@ -29,6 +31,7 @@ class DecidedTrade(Struct, frozen=True):
     player_1: TradedSide
     player_2: TradedSide
     reason: Rejection | UnsetType = UNSET
+    offer_id: str | UnsetType = UNSET
 
 
 class TradeResult(Struct, frozen=True):
@@ -37,6 +40,75 @@ class TradeResult(Struct, frozen=True):
     trade: DecidedTrade
     player_1: Player | None
     player_2: Player | None
+
+
+class TradePage(Struct, frozen=True):
+    """A player's accepted trades, newest first; `next_cursor` asks for the next page and is null after the last."""
+
+    trades: list[DecidedTrade]
+    next_cursor: str | None
+
+
+class BatchResult(Struct, frozen=True):
+    """What became of one trade of a batch.
+
+    `invalid` has no effect, `detail` says why; `undecided`: Redis went away, so send it again under its trade_id.
+    """
+
+    trade_id: str
+    status: Literal["accepted", "rejected", "invalid", "undecided"]
+    sequence: int | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    detail: str | UnsetType = UNSET
+    replayed: bool = False
+
+
+class BatchResults(Struct, frozen=True):
+    """One result per trade of the batch, in order."""
+
+    results: list[BatchResult]
+
+
+class OfferedSide(Struct, frozen=True):
+    """What one player of an offer would give."""
+
+    player_id: int
+    gold: int
+    items: list[ItemQuantity]
+
+
+class Offer(Struct, frozen=True):
+    """An offer; `sequence` and `occurred_at` are those of its making, `trade_id` names the trade it became."""
+
+    offer_id: str
+    status: OfferStatus
+    sequence: int
+    occurred_at: datetime
+    expires_at: datetime
+    player_1: OfferedSide
+    player_2: OfferedSide
+    trade_id: str | UnsetType = UNSET
+
+
+class OfferResult(Struct, frozen=True):
+    """An offer, and the state of the player that made it."""
+
+    offer: Offer
+    player_1: Player | None
+
+
+class OfferPage(Struct, frozen=True):
+    """Open offers by age; `next_cursor` asks for the next page and is null after the last."""
+
+    offers: list[Offer]
+    next_cursor: int | None
+
+
+class Token(Struct, frozen=True):
+    """A player's token, for the header `Authorization: Bearer <token>`."""
+
+    token: str
+    expires_at: datetime
 
 
 class OriginalTradeResult(Struct, frozen=True):
@@ -86,10 +158,11 @@ class ClassList(Struct, frozen=True):
 
 
 class Health(Struct, frozen=True):
-    """Whether commands are taken, and how many events wait for Kafka."""
+    """Whether commands are taken, how many events wait for Kafka, and since when the oldest does."""
 
     status: str
     outbox_entries: int
+    outbox_age_s: float
     sequence: int
 
 
@@ -122,4 +195,23 @@ def decided_trade(answer: Answer) -> DecidedTrade:
         player_1=TradedSide(event.player_1.player_id, event.player_1.gold, event.player_1.items),
         player_2=TradedSide(event.player_2.player_id, event.player_2.gold, event.player_2.items),
         reason=event.reason if isinstance(event, TradeRejected) else UNSET,
+        offer_id=event.offer_id or UNSET,
+    )
+
+
+def shown_offer(stored: StoredOffer) -> Offer:
+    """An offer, as callers see it."""
+    sides = [
+        OfferedSide(side.player_id, side.gold, [ItemQuantity(*line) for line in side.items.items()])
+        for side in (stored.player_1, stored.player_2)
+    ]
+    return Offer(
+        offer_id=stored.offer_id,
+        status=cast("OfferStatus", stored.status),
+        sequence=stored.sequence,
+        occurred_at=stored.occurred_at,
+        expires_at=stored.expires_at,
+        player_1=sides[0],
+        player_2=sides[1],
+        trade_id=stored.trade_id or UNSET,
     )

@@ -1,21 +1,24 @@
 """What callers may ask for: the shapes of request bodies, checked on decoding, and the commands made of them.
 
-entrypoints/http.py decodes bodies into these structures; handlers.py turns them into the two commands,
-`CreatePlayer` and `Trade`, that adapters/redis.py hands to the Lua functions. Shapes, types and ranges are
+entrypoints/http.py decodes bodies into these structures; handlers.py turns them into the commands,
+`CreatePlayer`, `Trade` and `MakeOffer`, that adapters/redis.py hands to the Lua functions. Shapes, types and ranges are
 checked here; the rules of a trade are the Lua function's.
 """
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from app.contract.economy import ITEMS, MAX_AMOUNT
 from app.contract.events import Amount, Id, Quantity
 from app.errors import InvalidRequest
 
-MAX_LINES = 100
+MAX_LINES: Final = 100
 """Most item lines on a side of a trade."""
+
+MAX_BATCH: Final = 4_096
+"""Most trades of a batch."""
 
 Username = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
 TradeId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:-]+$")]
@@ -55,6 +58,22 @@ class TradeRequest(Struct, frozen=True, forbid_unknown_fields=True):
     trade_id: TradeId | None = None
 
 
+class BatchRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /v1/trades/batch."""
+
+    mode: Literal["independent", "all_or_nothing"]
+    trades: Annotated[list[TradeRequest], Meta(min_length=1, max_length=MAX_BATCH)]
+
+
+class OfferRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /v1/offers: player 1 gives what its side says for what the other side says."""
+
+    player_1: TradeSide
+    player_2: TradeSide
+    offer_id: TradeId | None = None
+    expires_in_s: Id | None = None
+
+
 class HeldItem(Struct, frozen=True, forbid_unknown_fields=True):
     """An item in an inventory."""
 
@@ -73,8 +92,15 @@ class Inventory(Struct, frozen=True, forbid_unknown_fields=True):
     items: list[HeldItem]
 
 
+class Held(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a player's open offers hold in escrow: the player has it, but cannot give it."""
+
+    gold: Amount
+    items: list[ItemQuantity]
+
+
 class Player(Struct, frozen=True, forbid_unknown_fields=True):
-    """A player's state, as every answer shows it."""
+    """A player's state, as every answer shows it; `held` is left out while nothing is held."""
 
     player_id: Id
     username: str
@@ -82,6 +108,7 @@ class Player(Struct, frozen=True, forbid_unknown_fields=True):
     gold: Amount
     version: Id
     inventory: Inventory
+    held: Held | UnsetType = UNSET
 
 
 class TradedItem(Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,6 +132,7 @@ class OriginalSide(Struct, frozen=True, forbid_unknown_fields=True):
     items_traded: Annotated[list[TradedItem], Meta(max_length=MAX_LINES)] = []
     gold_traded: Amount = 0
     version: Id | None = None
+    held: Held | UnsetType = UNSET
 
 
 class OriginalTradeRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,6 +165,15 @@ class Trade(Struct, frozen=True):
     trade_id: str
     player_1: Give
     player_2: Give
+
+
+class MakeOffer(Struct, frozen=True):
+    """The command to offer what player 1 gives for what player 2 would give."""
+
+    offer_id: str
+    player_1: Give
+    player_2: Give
+    expires_in_s: int
 
 
 def added_up(lines: Iterable[ItemQuantity | TradedItem], where: str) -> dict[int, int]:

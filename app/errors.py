@@ -63,6 +63,42 @@ class IdempotencyMismatch(RequestError):
         )
 
 
+class OfferClosed(RequestError):
+    """An offer that has ended already."""
+
+    status = 409
+
+    def __init__(self, offer_id: str, status: str):
+        super().__init__(Problem.OFFER_CLOSED, f"offer {offer_id!r} is {status} already")
+
+
+class Unauthenticated(RequestError):
+    """Nobody knows who is calling."""
+
+    status = 401
+
+    def __init__(self, detail: str):
+        super().__init__(Problem.UNAUTHENTICATED, detail)
+
+
+class Forbidden(RequestError):
+    """The caller is known, and may not do this."""
+
+    status = 403
+
+    def __init__(self, detail: str):
+        super().__init__(Problem.FORBIDDEN, detail)
+
+
+class RateLimited(RequestError):
+    """The caller has used up its requests of this minute."""
+
+    status = 429
+
+    def __init__(self, retry_after_s: int):
+        super().__init__(Problem.RATE_LIMITED, "too many requests in this minute", retry_after_s=retry_after_s)
+
+
 class Unavailable(RequestError):
     """The engine cannot decide now; the same request may be sent again later."""
 
@@ -70,3 +106,13 @@ class Unavailable(RequestError):
 
     def __init__(self, reason: Problem, detail: str, retry_after_s: int = 1):
         super().__init__(reason, detail, retry_after_s=retry_after_s)
+
+
+class BatchContended(Unavailable):
+    """Other trades kept changing the players of a large batch that is decided together."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Problem.BATCH_CONTENDED,
+            "other trades kept changing the players of this batch; send it again, or smaller ones",
+        )

@@ -12,7 +12,7 @@ import msgspec
 
 from app.contract.economy import CLASSES, ITEMS
 from app.contract.events import EVENT_TYPES, Holding, Line, SettledSide, Side, State
-from app.contract.reasons import DeadLetter, Problem, Rejection
+from app.contract.reasons import DeadLetter, OfferOutcome, Problem, Rejection
 from app.contract.tables import CATALOG, SCHEMA, TABLES, Table
 from app.entrypoints import openapi
 from app.settings import SETTINGS
@@ -54,7 +54,8 @@ def _events_page() -> str:
     parts += [_table_section(table) for table in TABLES]
     parts.append("## Reasons\n")
     for title, reasons in (
-        ("A trade was refused (in the order of the checks)", Rejection),
+        ("A trade or an offer was refused (in the order of the checks)", Rejection),
+        ("An offer ended without a trade", OfferOutcome),
         ("A request was not decided", Problem),
         ("A Kafka record is not a valid event", DeadLetter),
     ):
@@ -96,7 +97,11 @@ def _type_words(info: Any) -> str:
         case inspect.DateTimeType():
             return "RFC 3339 UTC timestamp with microseconds"
         case inspect.EnumType():
-            return f"one of the reasons of `{info.cls.__name__}`"
+            return (
+                "one of " + ", ".join(f"`{member}`" for member in info.cls)
+                if len(list(info.cls)) < 5
+                else (f"one of the reasons of `{info.cls.__name__}`")
+            )
         case inspect.ListType():
             return f"list of {_type_words(info.item_type)}"
         case inspect.StructType():

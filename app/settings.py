@@ -31,12 +31,32 @@ class Settings:
     engine_workers: int = _setting(2, "gunicorn worker processes", low=1)
     engine_connections: int = _setting(256, "requests that each worker serves at once", low=1)
     engine_drain_s: int = _setting(30, "time that running requests get to finish on a stop", unit="s", low=1)
-    request_max_bytes: int = _setting(_MIB, "largest request body", unit="bytes", low=1024)
-    answer_ttl_s: int = _setting(86_400, "how long the stored answer of a trade_id is kept", unit="s", low=86_400)
+    request_max_bytes: int = _setting(2 * _MIB, "largest request body", unit="bytes", low=1024)
+    answer_ttl_s: int = _setting(
+        86_400, "how long the stored answer of a trade or offer, and a closed offer, is kept", unit="s", low=86_400
+    )
+    offer_ttl_s: int = _setting(86_400, "time until an offer expires that names none, and the longest", unit="s", low=1)
+    offers_max_open: int = _setting(100, "open offers that a player may have made", low=1)
+
+    authentication: str = _setting(
+        "on", "off: every caller may do everything; only for a machine of one's own", choices=("on", "off")
+    )
+    original_routes: str = _setting(
+        "closed", "open: PUT /create_player and POST /trade need no service key, for a demo", choices=("closed", "open")
+    )
+    service_keys: str = _setting(
+        "", "keys of the game server, comma-separated, 16 characters or more each; all are valid, jobs send the first"
+    )
+    token_keys: str = _setting(
+        "", "keys of player tokens, comma-separated, 32 characters or more each; the first signs, all are valid"
+    )
+    token_ttl_s: int = _setting(3_600, "how long a player token is valid", unit="s", low=1)
+    service_rate: int = _setting(0, "requests a minute of each service key, 0 for any number", unit="1/min")
+    player_rate: int = _setting(600, "requests a minute of each player, 0 for any number", unit="1/min")
 
     redis_url: str = _setting("redis://127.0.0.1:6379/0", "the Redis (or Valkey) server")
     redis_password: str = _setting("", "password of Redis, if redis_url has none")
-    redis_timeout_s: float = _setting(2.0, "longest wait for Redis in a request", unit="s", low=0.1)
+    redis_timeout_s: float = _setting(1.8, "longest wait for Redis before a request gets 503", unit="s", low=0.1)
     redis_max_connections: int = _setting(32, "connections of each engine worker to Redis", low=1)
     outbox_max_entries: int = _setting(1_000_000, "events that may wait for Kafka before commands get 503", low=1)
 

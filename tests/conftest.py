@@ -18,11 +18,14 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from app.adapters.redis import Keys, connect, load_library
+from app.adapters.redis import Keys, Outbox, connect, load_library
 from app.entrypoints.http import create_app
 from app.settings import Settings, load_settings
 from jobs.embedded.servers import valkey_binary
 from jobs.embedded.stack import Stack
+
+SERVICE_KEY = "a-service-key-of-the-tests"
+TOKEN_KEY = "a-token-key-of-the-tests-that-is-long-enough"
 
 
 def wait_until(true: Callable[[], Any], timeout_s: float = 20) -> Any:
@@ -75,13 +78,26 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 @pytest.fixture
 def settings(redis_server: Redis) -> Settings:
     """Settings of a realm of its own on the real server."""
-    return load_settings({"REDIS_URL": redis_server.url, "REALM": f"t-{uuid.uuid4().hex[:12]}"})
+    return settings_of(redis_server)
+
+
+def settings_of(server: Redis, **more: str) -> Settings:
+    """Settings of a realm of its own on a server, with a service key."""
+    environment = {"REDIS_URL": server.url, "REALM": f"t-{uuid.uuid4().hex[:12]}"}
+    return load_settings({**environment, "SERVICE_KEYS": SERVICE_KEY, "TOKEN_KEYS": TOKEN_KEY, **more})
 
 
 @pytest.fixture
 def client(settings: Settings) -> FlaskClient:
-    """The engine, without a socket in between."""
-    return create_app(settings).test_client()
+    """The engine, without a socket in between, for a caller with the service key."""
+    return client_of(settings)
+
+
+def client_of(settings: Settings) -> FlaskClient:
+    """A caller of the engine that has the service key."""
+    client = create_app(settings).test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {SERVICE_KEY}"
+    return client
 
 
 class Realm:
@@ -99,7 +115,7 @@ class Realm:
         return {"states": states, "events": self.events(), "sequence": self.redis.get(self.keys.sequence)}
 
     def events(self) -> list[bytes]:
-        return [fields[b"event"] for _, fields in self.redis.xrange(self.keys.outbox)]
+        return [entry.event for entry in Outbox(self.redis, self.keys.realm).read(0, 1_000_000)]
 
     def states(self) -> dict[int, dict[bytes, bytes]]:
         states: dict[int, dict[bytes, bytes]] = self.snapshot()["states"]

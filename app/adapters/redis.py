@@ -1,34 +1,64 @@
-"""Redis as the store of players, stored answers and the outbox.
+"""Redis as the store of players, stored answers, offers and the outbox.
 
 The one place that builds keys, loads the Lua library and reads what it returns. Used by handlers.py (through
-`Store`) and by the relay (through `Outbox`).
+`Store`), by the relay (through `Outbox`) and by whoever expires offers (`Store.expire_offers`).
 """
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from importlib.resources import files
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 import redis
+from prometheus_client import Histogram
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from app.commands import CreatePlayer, Give, HeldItem, Inventory, Player, Trade
+from app.commands import CreatePlayer, Give, Held, HeldItem, Inventory, ItemQuantity, MakeOffer, Player, Trade
 from app.contract.economy import CLASSES, ITEMS, MAX_CAPACITY
-from app.contract.events import PlayerCreated, TradeAccepted, TradeRejected, decode_event
-from app.contract.reasons import Problem
-from app.errors import IdempotencyMismatch, Unavailable
+from app.contract.events import (
+    SCHEMA_VERSION,
+    OfferMade,
+    OfferRejected,
+    TradeAccepted,
+    TradeRejected,
+    decode_event,
+)
+from app.contract.reasons import OfferOutcome, Problem
+from app.errors import BatchContended, IdempotencyMismatch, NotFound, OfferClosed, Unavailable
 from app.settings import Settings
+
+LATENCY: Final = Histogram(
+    "haggle_redis_seconds",
+    "Time until Redis has answered a Lua call",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0),
+)
 
 _log = logging.getLogger(__name__)
 _LIBRARY: Final = files("app").joinpath("lua/haggle.lua").read_text()
-_StoredAnswer = tuple[str, str, list[str], list[str]]
+_STAGING_ATTEMPTS: Final = 5
+_ENTRIES_PER_READ: Final = 256
+
+TRADES_PER_CALL: Final = 128
+"""Trades that one Lua call decides at most, a few milliseconds of work, so that no other command waits long."""
+
+Packed = tuple[int, str, str, int, int, int, int, int, int, list[int], int, list[int], int, str | bool]
+"""A player as `pack_player` of haggle.lua gives it."""
+_StoredAnswer = tuple[str, int, str, str, Packed | bool, Packed | bool, str | bool, str | bool]
+
+_answers: Final = msgspec.msgpack.Decoder(_StoredAnswer)
+_packed_players: Final = msgspec.msgpack.Decoder(list[Packed | bool])
+_encode: Final = msgspec.msgpack.Encoder().encode
+T = TypeVar("T")
 
 
 class Answer(NamedTuple):
@@ -38,6 +68,43 @@ class Answer(NamedTuple):
     player_1: Player | None
     player_2: Player | None
     replayed: bool
+
+
+class OfferAnswer(NamedTuple):
+    """The stored answer to the making of an offer: its event and player 1 after it (None: no such player)."""
+
+    event: OfferMade | OfferRejected
+    player_1: Player | None
+    replayed: bool
+
+
+class StoredOffer(NamedTuple):
+    """An offer; `sequence` is that of its making, `trade_id` is there once it is accepted."""
+
+    offer_id: str
+    status: str
+    sequence: int
+    occurred_at: datetime
+    expires_at: datetime
+    player_1: Give
+    player_2: Give
+    trade_id: str | None
+
+
+class Result(NamedTuple):
+    """What became of one trade of a batch: decided, replayed, or mismatch; `reason` is '' if it was accepted."""
+
+    status: str
+    sequence: int
+    reason: str
+
+
+class Backlog(NamedTuple):
+    """How many events wait for Kafka, since when the oldest does, and the newest event's sequence number."""
+
+    entries: int
+    age_s: float
+    sequence: int
 
 
 class OutboxEntry(NamedTuple):
@@ -52,39 +119,55 @@ class Keys(NamedTuple):
 
     realm: str
 
+    def _key(self, name: str) -> str:
+        return f"{{{self.realm}}}:{name}"
+
     @property
     def sequence(self) -> str:
         """Counts events."""
-        return f"{{{self.realm}}}:sequence"
+        return self._key("sequence")
 
     @property
     def outbox(self) -> str:
         """Stream of events that wait for Kafka."""
-        return f"{{{self.realm}}}:outbox"
+        return self._key("outbox")
+
+    @property
+    def published(self) -> str:
+        """Newest sequence number that the relay has seen in Kafka."""
+        return self._key("published")
 
     @property
     def player_count(self) -> str:
         """Counts players; the newest player's id."""
-        return f"{{{self.realm}}}:players"
+        return self._key("players")
 
     def player(self, player_id: int | str) -> str:
         """Hash of one player."""
-        return f"{{{self.realm}}}:player:{player_id}"
+        return self._key(f"player:{player_id}")
 
-    def answer(self, trade_id: str) -> str:
-        """Stored answer of one trade."""
-        return f"{{{self.realm}}}:answer:{trade_id}"
+    def answer(self, answer_id: str) -> str:
+        """Stored answer of one trade or offer."""
+        return self._key(f"answer:{answer_id}")
+
+    @property
+    def of_functions(self) -> tuple[str, ...]:
+        """The KEYS of every Lua function."""
+        prefixes = [self.player(""), self.answer(""), *(self._key(f"{name}:") for name in ("batch", "offer", "offers"))]
+        return (self.sequence, self.outbox, self.published, *prefixes, self._key("offer_expiry"), self.player_count)
 
 
 def connect(settings: Settings) -> "redis.Redis":
     """A client with bounded waits and a bounded pool; it connects on first use."""
+    # waiting for a free connection, for the server to take a new one, and for the reply: together within the bound
+    part_s = settings.redis_timeout_s / 5
     pool = redis.BlockingConnectionPool.from_url(
         settings.redis_url,
         password=settings.redis_password or None,
         max_connections=settings.redis_max_connections,
-        timeout=settings.redis_timeout_s,
-        socket_timeout=settings.redis_timeout_s,
-        socket_connect_timeout=settings.redis_timeout_s,
+        timeout=part_s,
+        socket_connect_timeout=part_s,
+        socket_timeout=3 * part_s,
         # a timed-out command may have been decided: only the caller, who holds the trade_id, may repeat it
         retry=Retry(NoBackoff(), 0),
         protocol=2,
@@ -93,86 +176,249 @@ def connect(settings: Settings) -> "redis.Redis":
 
 
 @contextmanager
-def _store_errors() -> Iterator[None]:
+def store_errors() -> Iterator[None]:
+    """Turns what the Redis client raises into Unavailable."""
     try:
         yield
     except (RedisConnectionError, RedisTimeoutError) as error:
         raise Unavailable(Problem.STORE_UNAVAILABLE, "Redis does not answer; send the same request again") from error
+    except OutOfMemoryError as error:
+        raise Unavailable(Problem.STORE_UNAVAILABLE, "Redis is full; send the same request again later", 5) from error
     except RedisError as error:
         _log.error("redis refused a command", extra={"context": {"error": str(error)}})
         raise Unavailable(Problem.STORE_UNAVAILABLE, "Redis cannot write now; send the same request again") from error
 
 
+def envelope(realm: str, sequence: int, occurred_at: str, body: str) -> bytes:
+    """The JSON text of an event: the fields of `Envelope` in front of the body that the Lua function wrote."""
+    return (
+        f'{{"event_id":"{realm}:{sequence}","schema_version":{SCHEMA_VERSION},"realm":"{realm}",'
+        f'"sequence":{sequence},"occurred_at":"{occurred_at}",{body[1:]}'
+    ).encode()
+
+
 class Store:
-    """Players and stored answers of one realm. Methods raise Unavailable when Redis cannot serve them."""
+    """Players, stored answers and offers of one realm. Methods raise Unavailable when Redis cannot serve them."""
 
     def __init__(self, client: "redis.Redis", settings: Settings) -> None:
         self._client = client
         self._settings = settings
         self.keys = Keys(settings.realm)
+        keys = self.keys.of_functions
+        self._fixed: tuple[Any, ...] = (len(keys), *keys, settings.outbox_max_entries, settings.answer_ttl_s)
+
+    # ------------------------------------------------------------ players
 
     def create_player(self, command: CreatePlayer) -> Player:
         """Creates the player; O(1) at any number of players."""
         start = CLASSES[command.player_class]
-        arguments: list[str | int] = [command.username or "", start.name, MAX_CAPACITY, start.gold]
-        for item_id, quantity in start.items.items():
-            arguments += [item_id, quantity, ITEMS[item_id].value]
-        keys = [self.keys.sequence, self.keys.outbox, self.keys.player_count, self.keys.player("")]
-        _, player_id, state = self._decide("haggle_create_player", keys, arguments)
-        return _player(int(player_id), _pairs([text.decode() for text in state]))
-
-    def trade(self, command: Trade) -> Answer:
-        """Decides the trade, or gives its stored answer; raises IdempotencyMismatch if its content differs."""
-        keys = [self.keys.sequence, self.keys.outbox, self.keys.answer(command.trade_id)]
-        keys += [self.keys.player(side.player_id) for side in (command.player_1, command.player_2)]
-        arguments: list[str | int] = [command.trade_id, _fingerprint(command), self._settings.answer_ttl_s]
-        for side in (command.player_1, command.player_2):
-            arguments += _side_arguments(side)
-        status, *rest = self._decide("haggle_trade", keys, arguments)
-        if status == b"mismatch":
-            raise IdempotencyMismatch(command.trade_id)
-        return _answer(rest[0], replayed=status == b"replayed")
-
-    def answer(self, trade_id: str) -> Answer | None:
-        """The stored answer of a trade; None if there never was one or it has expired."""
-        with _store_errors():
-            stored: Any = self._client.get(self.keys.answer(trade_id))
-        return _answer(stored, replayed=True) if stored else None
+        lines = [(item_id, quantity, ITEMS[item_id].value) for item_id, quantity in start.items.items()]
+        arguments = (command.username or "", start.name, MAX_CAPACITY, start.gold, _encode(lines))
+        _, packed = self._decide("haggle_create_player", *arguments)
+        return _player(msgspec.msgpack.decode(packed, type=Packed))
 
     def player(self, player_id: int) -> Player | None:
         """The player's state, or None if there is no such player."""
-        with _store_errors():
-            state: Any = self._client.hgetall(self.keys.player(player_id))
-        return _player(player_id, _texts(state)) if state else None
+        return self._players([player_id])[0]
 
     def players(self, after: int, limit: int) -> list[Player]:
         """At most `limit` players in the order of their ids, those with an id above `after`."""
-        with _store_errors():
+        with store_errors():
             count: Any = self._client.get(self.keys.player_count)
-            ids = range(after + 1, min(after + limit, int(count or 0)) + 1)
-            pipeline = self._client.pipeline(transaction=False)
-            for player_id in ids:
-                pipeline.hgetall(self.keys.player(player_id))
-            return [_player(player_id, _texts(state)) for player_id, state in zip(ids, pipeline.execute(), strict=True)]
+        ids = range(after + 1, min(after + limit, int(count or 0)) + 1)
+        found = (player for part in _parts(ids, TRADES_PER_CALL) for player in self._players(part))
+        return [player for player in found if player]
 
-    def backlog(self) -> tuple[int, int]:
-        """How many events wait for Kafka, and the newest event's sequence number (0 before the first)."""
-        with _store_errors():
-            pipeline = self._client.pipeline(transaction=False)
-            pipeline.xlen(self.keys.outbox)
-            pipeline.get(self.keys.sequence)
-            outbox_entries, sequence = pipeline.execute()
-        return int(outbox_entries), int(sequence or 0)
+    def _players(self, ids: Sequence[int]) -> list[Player | None]:
+        packed = self._function("haggle_players", _encode(list(ids)))
+        return [_player_or_none(player) for player in _packed_players.decode(packed)]
 
-    def _decide(self, function: str, keys: list[str], arguments: list[str | int]) -> list[Any]:
-        arguments = [self.keys.realm, self._settings.outbox_max_entries, *arguments]
-        with _store_errors():
-            reply: list[Any] = self._call(lambda: self._client.fcall(function, len(keys), *keys, *arguments))
+    # ------------------------------------------------------------ trades
+
+    def trade(self, command: Trade) -> Answer:
+        """Decides the trade, or gives its stored answer; raises IdempotencyMismatch if its content differs."""
+        _, packed, (answer,) = self._decide("haggle_trades", _encode([_wire_trade(command)]), 1)
+        (result,) = _results(packed)
+        if result.status == "mismatch":
+            raise IdempotencyMismatch(command.trade_id)
+        return self._answer(answer, replayed=result.status == "replayed")
+
+    def trades(self, commands: Sequence[Trade]) -> list[Result]:
+        """Decides at most TRADES_PER_CALL trades in one step, each for itself."""
+        return _results(self._decide("haggle_trades", _wire(commands), "")[1])
+
+    def trades_all_or_nothing(self, commands: Sequence[Trade]) -> list[Result]:
+        """Decides trades together: all are accepted, or none is; no trade_id twice.
+
+        More than TRADES_PER_CALL are staged in several calls and committed in one; raises BatchContended if others
+        keep changing their players meanwhile, and IdempotencyMismatch as `trade` does.
+        """
+        if len(commands) <= TRADES_PER_CALL:
+            return self._together("haggle_all_or_nothing", commands, "")
+        stored = self._stored_results(commands)
+        if all(stored):
+            return [result for result in stored if result]
+        if any(result and result.reason for result in stored):
+            return self._refuse(commands, -1, "")
+        for command, result in zip(commands, stored, strict=True):
+            if result:
+                raise IdempotencyMismatch(command.trade_id)
+        for _ in range(_STAGING_ATTEMPTS):
+            if results := self._stage_and_commit(commands):
+                return results
+        raise BatchContended
+
+    def _together(self, function: str, commands: Sequence[Trade], *arguments: str | int) -> list[Result]:
+        status, reply, *_ = self._decide(function, _wire(commands), *arguments)
+        if status == b"mismatch":
+            raise IdempotencyMismatch(reply.decode())
+        return _results(reply)
+
+    def _stored_results(self, commands: Sequence[Trade]) -> list[Result | None]:
+        """What is known already of the trades of a batch; raises IdempotencyMismatch."""
+        found: list[Result | None] = []
+        for part in _parts(commands, TRADES_PER_CALL):
+            for command, packed in zip(part, self._raw_answers([command.trade_id for command in part]), strict=True):
+                fingerprint, sequence, _, body, *_ = _answers.decode(packed) if packed else ("", 0, "", "")
+                if packed and fingerprint != _fingerprint(command):
+                    raise IdempotencyMismatch(command.trade_id)
+                reason = _reason(body) if packed else ""
+                found.append(Result("replayed", sequence, reason) if packed else None)
+        return found
+
+    def _refuse(self, commands: Sequence[Trade], culprit: int, reason: str) -> list[Result]:
+        results: list[Result] = []
+        for part in _parts(commands, TRADES_PER_CALL):
+            here = culprit - len(results) + 1
+            place = here if 1 <= here <= len(part) else 0
+            results += self._together("haggle_refuse_trades", part, place, reason)
+        return results
+
+    def _stage_and_commit(self, commands: Sequence[Trade]) -> list[Result] | None:
+        """One attempt at a large batch; None if another command came in between."""
+        batch_id, staged = uuid.uuid4().hex, 0
+        for part in _parts(commands, TRADES_PER_CALL):
+            status, *rest = self._decide("haggle_stage", _wire(part), batch_id, staged)
+            if status == b"aborted":
+                return None
+            if status == b"refused":
+                return self._refuse(commands, staged + rest[0] - 1, rest[1].decode())
+            staged += len(part)
+        status, *rest = self._decide("haggle_commit", batch_id, staged)
+        if status == b"aborted":
+            return None
+        self._settle(batch_id, commands)
+        return [Result("decided", rest[0] + number, "") for number in range(1, staged + 1)]
+
+    def _settle(self, batch_id: str, commands: Sequence[Trade]) -> None:
+        """Writes what a committed batch changed in its place; what is left undone here, others do when they see it."""
+        players = {side.player_id: None for command in commands for side in (command.player_1, command.player_2)}
+        ids = [command.trade_id for command in commands]
+        parts: list[tuple[Sequence[int], Sequence[str]]] = [
+            (part, []) for part in _parts(list(players), TRADES_PER_CALL)
+        ]
+        parts += [([], part) for part in _parts(ids, TRADES_PER_CALL)]
+        try:
+            for player_ids, trade_ids in parts:
+                self._function("haggle_settle_batch", batch_id, _encode(player_ids), _encode(trade_ids))
+        except Unavailable as error:
+            _log.warning("a committed batch is not settled yet", extra={"context": {"error": str(error)}})
+
+    def answer(self, trade_id: str) -> Answer | None:
+        """The stored answer of a trade; None if there never was one or it has expired."""
+        (packed,) = self._raw_answers([trade_id])
+        return self._answer(packed, replayed=True) if packed else None
+
+    def _raw_answers(self, answer_ids: Sequence[str]) -> list[bytes | None]:
+        found: list[bytes | None] = self._function("haggle_answers", _encode(answer_ids))
+        return found
+
+    def player_trades(self, player_id: int, first: str, limit: int) -> tuple[list[Answer], str | None]:
+        """A player's accepted trades, newest first, from the one named `first` on, and the name of the next."""
+        following, *found = self._function("haggle_player_trades", player_id, first, limit)
+        return [self._answer(packed, replayed=True) for packed in found], following.decode() or None
+
+    def _answer(self, packed: Any, *, replayed: bool) -> Answer:
+        _, sequence, occurred_at, body, player_1, player_2, *_ = _answers.decode(packed)
+        event = decode_event(envelope(self.keys.realm, sequence, occurred_at, body))
+        assert isinstance(event, TradeAccepted | TradeRejected)
+        return Answer(event, _player_or_none(player_1), _player_or_none(player_2), replayed)
+
+    # ------------------------------------------------------------ offers
+
+    def make_offer(self, command: MakeOffer) -> OfferAnswer:
+        """Makes the offer, or gives its stored answer; raises IdempotencyMismatch if its content differs."""
+        sides = _encode((_wire_side(command.player_1), _wire_side(command.player_2)))
+        limits = (command.expires_in_s, self._settings.offers_max_open)
+        status, *rest = self._decide("haggle_make_offer", command.offer_id, _fingerprint(command), sides, *limits)
+        if status == b"mismatch":
+            raise IdempotencyMismatch(command.offer_id)
+        _, sequence, occurred_at, body, player_1, *_ = _answers.decode(rest[0])
+        event = decode_event(envelope(self.keys.realm, sequence, occurred_at, body))
+        assert isinstance(event, OfferMade | OfferRejected)
+        return OfferAnswer(event, _player_or_none(player_1), replayed=status == b"replayed")
+
+    def accept_offer(self, offer_id: str, trade_id: str, version: int | None) -> Answer:
+        """Player 2 accepts; the trade's answer, or raises NotFound, OfferClosed or IdempotencyMismatch."""
+        fingerprint = hashlib.blake2b(f"{offer_id}/{version}".encode(), digest_size=16).hexdigest()
+        reply = self._decide("haggle_accept_offer", offer_id, trade_id, fingerprint, version or "")
+        if reply[0] == b"mismatch":
+            raise IdempotencyMismatch(trade_id)
+        _raise_unless_open(offer_id, reply)
+        return self._answer(reply[1], replayed=reply[0] == b"replayed")
+
+    def close_offer(self, offer_id: str, outcome: OfferOutcome) -> bool:
+        """Ends an open offer; True if it had ended that way before. Raises NotFound or OfferClosed."""
+        reply = self._decide("haggle_close_offer", offer_id, outcome)
+        _raise_unless_open(offer_id, reply)
+        return bool(reply[0] == b"replayed")
+
+    def expire_offers(self, limit: int) -> int:
+        """Ends the open offers whose time is over, `limit` at most; returns how many."""
+        ended: int = self._function("haggle_expire_offers", limit)
+        return ended
+
+    def offer(self, offer_id: str) -> StoredOffer | None:
+        """The offer; None if there never was one or it ended too long ago."""
+        found = self._function("haggle_offers", offer_id)
+        return _offer(*found[0]) if found else None
+
+    def open_offers(self, player_id: int, after: int, limit: int) -> list[StoredOffer]:
+        """A player's open offers, made or received, in the order of their sequence, those above `after`."""
+        return [_offer(*found) for found in self._function("haggle_offers", "", player_id, after, limit)]
+
+    # ------------------------------------------------------------ operations
+
+    def backlog(self) -> Backlog:
+        """How far Kafka is behind."""
+        with store_errors():
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.mget(self.keys.sequence, self.keys.published)
+            pipeline.xrange(self.keys.outbox, count=1)
+            pipeline.time()
+            (sequence, published), oldest, (seconds, microseconds) = pipeline.execute()
+        age_s = 0.0
+        if oldest:
+            since = datetime.fromisoformat(oldest[0][1][b"occurred_at"].decode()).timestamp()
+            age_s = max(0.0, seconds + microseconds / 1e6 - since)
+        return Backlog(int(sequence or 0) - int(published or 0), age_s, int(sequence or 0))
+
+    # ------------------------------------------------------------ calls
+
+    def _decide(self, function: str, *arguments: Any) -> list[Any]:
+        reply: list[Any] = self._function(function, *arguments)
         if reply[0] == b"outbox_full":
             raise Unavailable(Problem.OUTBOX_FULL, "too many events wait for Kafka; send the same request again")
         return reply
 
-    def _call(self, call: Callable[[], Any]) -> Any:
+    def _function(self, function: str, *arguments: Any) -> Any:
+        started = time.perf_counter()
+        with store_errors():
+            reply = self._call(lambda: self._client.fcall(function, *self._fixed, *arguments))
+        LATENCY.observe(time.perf_counter() - started)
+        return reply
+
+    def _call(self, call: Callable[[], T]) -> T:
         try:
             return call()
         except ResponseError as error:
@@ -184,7 +430,7 @@ class Store:
 
 def load_library(client: "redis.Redis") -> None:
     """Loads this version's Lua functions; Redis keeps them in its append-only file."""
-    with _store_errors():
+    with store_errors():
         client.function_load(_LIBRARY, replace=True)
 
 
@@ -201,68 +447,130 @@ class Outbox:
         return int(sequence or 0)
 
     def read(self, after: int, limit: int, block_ms: int | None = None) -> list[OutboxEntry]:
-        """At most `limit` entries with a sequence number above `after`; waits up to `block_ms` for the first."""
-        reply: Any = self._client.xread({self._keys.outbox: f"{after}-0"}, count=limit, block=block_ms)
+        """The first events with a sequence number above `after`; waits up to `block_ms` for the first one.
+
+        They are `limit` or a few more: an entry holds the events of one Lua call and is read whole.
+        """
+        events: list[OutboxEntry] = []
+        while len(events) < limit:
+            page = self._read_page(events[-1].sequence if events else after, limit - len(events), block_ms)
+            events += page
+            if not page:
+                break
+            block_ms = None
+        return events
+
+    def _read_page(self, after: int, limit: int, block_ms: int | None) -> list[OutboxEntry]:
+        count = min(limit, _ENTRIES_PER_READ)
+        reply: Any = self._client.xread({self._keys.outbox: f"{after}-0"}, count=count, block=block_ms)
         entries = reply[0][1] if reply else []
-        return [OutboxEntry(int(entry_id.split(b"-")[0]), fields[b"event"]) for entry_id, fields in entries]
+        return [event for entry_id, fields in entries for event in self._events(entry_id, fields) if event[0] > after]
+
+    def _events(self, entry_id: bytes, fields: dict[bytes, bytes]) -> Iterator[OutboxEntry]:
+        last, occurred_at = int(entry_id.split(b"-")[0]), fields[b"occurred_at"].decode()
+        bodies = fields[b"events"].decode().split("\n")
+        for sequence, body in enumerate(bodies, start=last - len(bodies) + 1):
+            yield OutboxEntry(sequence, envelope(self._keys.realm, sequence, occurred_at, body))
 
     def trim(self, up_to: int) -> None:
-        """Forgets the entries up to and with sequence number `up_to`."""
-        self._client.xtrim(self._keys.outbox, minid=f"{up_to + 1}-0", approximate=False)
+        """Forgets the entries up to and with sequence number `up_to`, which Kafka holds."""
+        pipeline = self._client.pipeline(transaction=True)
+        pipeline.xtrim(self._keys.outbox, minid=f"{up_to + 1}-0", approximate=False)
+        pipeline.set(self._keys.published, up_to)
+        pipeline.execute()
 
 
-def _side_arguments(side: Give) -> list[str | int]:
-    arguments: list[str | int] = [
-        side.player_id,
-        side.gold,
-        "" if side.seen_version is None else side.seen_version,
-        "" if side.seen_state is None else side.seen_state,
-        len(side.items),
+def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+# ---------------------------------------------------------------- what goes to the Lua functions
+
+
+def _wire(commands: Iterable[Trade]) -> bytes:
+    return _encode([_wire_trade(command) for command in commands])
+
+
+def _wire_trade(command: Trade) -> tuple[Any, ...]:
+    sides = (_wire_side(command.player_1), _wire_side(command.player_2))
+    return (command.trade_id, _fingerprint(command), *sides)
+
+
+def _wire_side(side: Give) -> tuple[Any, ...]:
+    lines = [
+        (item_id, quantity, ITEMS[item_id].value if item_id in ITEMS else False)
+        for item_id, quantity in side.items.items()
     ]
-    for item_id, quantity in side.items.items():
-        item = ITEMS.get(item_id)
-        arguments += [item_id, quantity, item.value if item else ""]
-    return arguments
+    return (side.player_id, side.gold, side.seen_version or False, side.seen_state or False, lines)
 
 
-def _fingerprint(command: Trade) -> str:
-    return hashlib.blake2b(msgspec.msgpack.encode(command), digest_size=16).hexdigest()
+def _fingerprint(command: Trade | MakeOffer) -> str:
+    return hashlib.blake2b(_encode(command), digest_size=16).hexdigest()
 
 
-def _answer(packed: bytes, *, replayed: bool) -> Answer:
-    _, event, state_1, state_2 = msgspec.msgpack.decode(packed, type=_StoredAnswer)
-    decided = decode_event(event.encode())
-    assert not isinstance(decided, PlayerCreated)
-    player_1 = _player(decided.player_1.player_id, _pairs(state_1)) if state_1 else None
-    player_2 = _player(decided.player_2.player_id, _pairs(state_2)) if state_2 else None
-    return Answer(decided, player_1, player_2, replayed)
+# ---------------------------------------------------------------- what comes back
 
 
-def _pairs(flat: list[str]) -> dict[str, str]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
+def _results(packed: bytes) -> list[Result]:
+    return msgspec.msgpack.decode(packed, type=list[Result])
 
 
-def _texts(state: dict[bytes, bytes]) -> dict[str, str]:
-    return {name.decode(): value.decode() for name, value in state.items()}
+def _reason(body: str) -> str:
+    decided = msgspec.json.decode(body, type=dict[str, Any])
+    return str(decided.get("reason", ""))
 
 
-def _player(player_id: int, state: dict[str, str]) -> Player:
-    held = sorted((int(name), int(units)) for name, units in state.items() if name.isdigit())
-    capacity = int(state["capacity"])
+def _player_or_none(packed: Packed | bool) -> Player | None:  # noqa: FBT001 false stands for no such player
+    return None if isinstance(packed, bool) else _player(packed)
+
+
+def _player(packed: Packed) -> Player:
+    player_id, username, player_class, capacity, gold, version, units, _, _, items, held_gold, held, *_ = packed
     return Player(
         player_id=player_id,
-        username=state["username"],
-        player_class=state["class"],
-        gold=int(state["gold"]),
-        version=int(state["version"]),
+        username=username,
+        player_class=player_class,
+        gold=gold,
+        version=version,
         inventory=Inventory(
             max_capacity=capacity,
-            current_capacity=capacity - int(state["units"]),
-            items=[_held_item(item_id, quantity) for item_id, quantity in held],
+            current_capacity=capacity - units,
+            items=[_held_item(item_id, quantity) for item_id, quantity in _pairs(items)],
         ),
+        held=Held(held_gold, [ItemQuantity(*pair) for pair in _pairs(held)]) if held_gold or held else msgspec.UNSET,
     )
+
+
+def _pairs(flat: list[int]) -> list[tuple[int, int]]:
+    return sorted(zip(flat[::2], flat[1::2], strict=True))
 
 
 def _held_item(item_id: int, quantity: int) -> HeldItem:
     item = ITEMS[item_id]
     return HeldItem(item_id, item.name, item.level, item.value, quantity)
+
+
+def _offer(offer_id: bytes, flat: list[bytes]) -> StoredOffer:
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    one, two = msgspec.msgpack.decode(fields[b"sides"])
+    return StoredOffer(
+        offer_id=offer_id.decode(),
+        status=fields[b"status"].decode(),
+        sequence=int(fields[b"sequence"]),
+        occurred_at=datetime.fromisoformat(fields[b"occurred_at"].decode()),
+        expires_at=datetime.fromisoformat(fields[b"expires_at"].decode()),
+        player_1=_offered(one),
+        player_2=_offered(two),
+        trade_id=fields.get(b"trade_id", b"").decode() or None,
+    )
+
+
+def _offered(side: list[Any]) -> Give:
+    return Give(side[0], side[1], {item_id: quantity for item_id, quantity, _ in side[4]})
+
+
+def _raise_unless_open(offer_id: str, reply: list[Any]) -> None:
+    if reply[0] == b"unknown":
+        raise NotFound(f"there is no offer {offer_id!r}: it was never made here, or it ended too long ago")
+    if reply[0] == b"closed":
+        raise OfferClosed(offer_id, reply[1].decode())

@@ -1,7 +1,7 @@
 """The events that the engine emits: their fields, types, bounds and meaning.
 
-The Lua functions write them as JSON, the relay forwards them unread, Spark's schema and validity rules
-are derived from these structures (jobs/streams/schema.py), and `decode_event` is the validator of the
+The Lua functions write their bodies as JSON and the relay puts the envelope in front, unread. Spark's schema and
+validity rules are derived from these structures (jobs/streams/schema.py), and `decode_event` is the validator of the
 audit and the tests. Unknown fields are ignored, so that later versions may add some.
 """
 
@@ -12,7 +12,7 @@ from msgspec import Meta, Struct, ValidationError
 from msgspec.json import Decoder
 
 from app.contract.economy import MAX_AMOUNT
-from app.contract.reasons import Rejection
+from app.contract.reasons import OfferOutcome, Rejection
 
 SCHEMA_VERSION: Final = 1
 
@@ -38,7 +38,10 @@ class Holding(Struct, frozen=True):
 
 
 class State(Struct, frozen=True, kw_only=True):
-    """A player after a change; `items` lists the new quantities of just the items that changed."""
+    """A player after a change; `items` lists the new quantities of just the items that changed.
+
+    What open offers hold in escrow still belongs to the player and is counted.
+    """
 
     version: Id
     gold: Amount
@@ -87,24 +90,55 @@ class PlayerCreated(Envelope, frozen=True, kw_only=True, tag="player_created"):
 
 
 class TradeAccepted(Envelope, frozen=True, kw_only=True, tag="trade_accepted"):
-    """A trade moved what both players gave."""
+    """A trade moved what both players gave; `offer_id` names the offer that it came of, if it did."""
 
     trade_id: Text
+    offer_id: Text | None = None
     player_1: SettledSide
     player_2: SettledSide
 
 
 class TradeRejected(Envelope, frozen=True, kw_only=True, tag="trade_rejected"):
-    """A trade was refused and moved nothing."""
+    """A trade was refused and moved nothing; an offer whose acceptance was refused stays open."""
 
     trade_id: Text
+    offer_id: Text | None = None
     reason: Rejection
     player_1: Side
     player_2: Side
 
 
-Event = PlayerCreated | TradeAccepted | TradeRejected
-EVENT_TYPES: Final = (PlayerCreated, TradeAccepted, TradeRejected)
+class OfferMade(Envelope, frozen=True, kw_only=True, tag="offer_made"):
+    """Player 1 offers what it gives, now held in escrow, for what it wants of player 2."""
+
+    offer_id: Text
+    expires_at: datetime
+    player_1: SettledSide
+    player_2: Side
+
+
+class OfferRejected(Envelope, frozen=True, kw_only=True, tag="offer_rejected"):
+    """An offer was refused; nothing is held."""
+
+    offer_id: Text
+    expires_at: datetime
+    reason: Rejection
+    player_1: Side
+    player_2: Side
+
+
+class OfferClosed(Envelope, frozen=True, kw_only=True, tag="offer_closed"):
+    """An offer ended without a trade, and what it held is free again; an accepted one ends with `trade_accepted`."""
+
+    offer_id: Text
+    expires_at: datetime
+    outcome: OfferOutcome
+    player_1: SettledSide
+    player_2: Side
+
+
+Event = PlayerCreated | TradeAccepted | TradeRejected | OfferMade | OfferRejected | OfferClosed
+EVENT_TYPES: Final = (PlayerCreated, TradeAccepted, TradeRejected, OfferMade, OfferRejected, OfferClosed)
 
 _decoder: Decoder[Event] = Decoder(Event)
 

@@ -1,8 +1,9 @@
 """Every reason Haggle gives, by where it is given, with the sentence that explains it.
 
-`Rejection`: a decided trade that was refused (HTTP 409 or `fail_reason`, the event `trade_rejected`,
-the column `trades.reason`). `Problem`: a request that was never decided (problem+json).
-`DeadLetter`: a Kafka record that is not a valid event (the column `dead_letters.reason`).
+`Rejection`: a decided trade or offer that was refused (HTTP 409 or 412, or `fail_reason`, the events `trade_rejected`
+and `offer_rejected`, the columns `trades.reason` and `offers.reason`). `OfferOutcome`: how an offer ended without a
+trade. `Problem`: a request that was never decided (problem+json). `DeadLetter`: a Kafka record that is not a valid
+event (the column `dead_letters.reason`).
 """
 
 from enum import StrEnum
@@ -14,7 +15,7 @@ class _Explained(StrEnum):
 
     help: str
 
-    def __new__(cls, value: str, help_text: str) -> Self:
+    def __new__(cls, value: str, help_text: str = "") -> Self:
         member = str.__new__(cls, value)
         member._value_ = value
         member.help = help_text
@@ -22,17 +23,30 @@ class _Explained(StrEnum):
 
 
 class Rejection(_Explained):
-    """Why a trade was refused. The Lua function checks them in this order and gives the first that holds."""
+    """Why a trade or an offer was refused. The Lua function checks in this order and gives the first that holds."""
 
+    BATCH_REFUSED = "batch_refused", "another trade of its all-or-nothing batch was refused"
     SAME_PLAYER = "same_player", "a trade needs two different players"
     EMPTY_TRADE = "empty_trade", "neither player gives anything"
     UNKNOWN_ITEM = "unknown_item", "an item of the trade is not in the catalog"
     UNKNOWN_PLAYER = "unknown_player", "a player of the trade does not exist"
     STALE_STATE = "stale_state", "a player is no longer in the state that the caller saw"
-    INSUFFICIENT_GOLD = "insufficient_gold", "a player holds less gold than it gives"
-    INSUFFICIENT_ITEMS = "insufficient_items", "a player holds fewer units of an item than it gives"
+    INSUFFICIENT_GOLD = "insufficient_gold", "a player has less gold than it gives, without what its offers hold"
+    INSUFFICIENT_ITEMS = (
+        "insufficient_items",
+        "a player has fewer units of an item than it gives, without what its offers hold",
+    )
     GOLD_OVERFLOW = "gold_overflow", "a balance would exceed 2^53-1"
     CAPACITY_EXCEEDED = "capacity_exceeded", "a player would carry more item units than its capacity"
+    TOO_MANY_OFFERS = "too_many_offers", "the player that offers has as many open offers as it may have"
+
+
+class OfferOutcome(_Explained):
+    """How an offer ended without a trade."""
+
+    DECLINED = "declined", "player 2 refused it"
+    CANCELLED = "cancelled", "player 1 took it back"
+    EXPIRED = "expired", "nobody answered in time"
 
 
 class Problem(_Explained):
@@ -43,9 +57,14 @@ class Problem(_Explained):
     REQUEST_TOO_LARGE = "request_too_large", "the body is larger than REQUEST_MAX_BYTES"
     UNKNOWN_CLASS = "unknown_class", "there is no such player class"
     NOT_FOUND = "not_found", "there is no such resource"
+    OFFER_CLOSED = "offer_closed", "the offer has been accepted, declined or cancelled, or has expired"
+    UNAUTHENTICATED = "unauthenticated", "the request has no valid service key or player token"
+    FORBIDDEN = "forbidden", "the caller may not do this"
+    RATE_LIMITED = "rate_limited", "the caller has sent too many requests; try again after Retry-After"
     METHOD_NOT_ALLOWED = "method_not_allowed", "the route does not support this method"
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch", "the trade_id was used before with other content"
     STORE_UNAVAILABLE = "store_unavailable", "Redis does not answer or cannot write; try again"
+    BATCH_CONTENDED = "batch_contended", "other trades kept changing the players of a large batch; try again"
     OUTBOX_FULL = "outbox_full", "too many events wait for Kafka; try again"
     INTERNAL = "internal", "a defect in the engine; its log has the traceback"
 

@@ -74,6 +74,7 @@ _SEQUENCE = Column("sequence", ColumnType.BIGINT, "the event's place in its real
 _OCCURRED_AT = Column("occurred_at", ColumnType.TIMESTAMP, "when it was decided (UTC)")
 _TRADE_ID = Column("trade_id", ColumnType.STRING, "the caller's or the engine's name of the trade")
 _STATUS = Column("status", ColumnType.STRING, "accepted or rejected")
+_OFFER_ID = Column("offer_id", ColumnType.STRING, "the offer that it came of; null if of none", nullable=True)
 
 
 def _given(side: int) -> tuple[Column, ...]:
@@ -87,6 +88,20 @@ def _given(side: int) -> tuple[Column, ...]:
             nullable=True,
         ),
         Column(f"player_{side}_lines", ColumnType.INT, f"item lines that player {side} gives: its rows in trade_lines"),
+    )
+
+
+def _offered(side: int, verb: str) -> tuple[Column, ...]:
+    return (
+        Column(f"player_{side}_id", ColumnType.BIGINT, f"player {side} of the offer"),
+        Column(f"player_{side}_gold", ColumnType.BIGINT, f"gold that player {side} {verb}"),
+        Column(
+            f"player_{side}_item_value",
+            ColumnType.BIGINT,
+            f"gold value of the items that player {side} {verb}; null if one is unknown or it exceeds 2^53-1",
+            nullable=True,
+        ),
+        Column(f"player_{side}_items", ColumnType.HOLDINGS, f"item units that player {side} {verb}"),
     )
 
 
@@ -104,6 +119,7 @@ TRADES: Final = Table(
         Column("reason", ColumnType.STRING, "why it was rejected; null if accepted", nullable=True),
         *_given(1),
         *_given(2),
+        _OFFER_ID,
     ),
 )
 
@@ -147,6 +163,24 @@ PLAYER_STATES: Final = Table(
     ),
 )
 
+OFFERS: Final = Table(
+    "offers",
+    "status that an offer reached",
+    ("realm", "sequence"),
+    "occurred_at",
+    (
+        _REALM,
+        _SEQUENCE,
+        _OCCURRED_AT,
+        Column("offer_id", ColumnType.STRING, "the caller's or the engine's name of the offer"),
+        Column("status", ColumnType.STRING, "made, rejected, accepted (a trade), declined, cancelled or expired"),
+        Column("reason", ColumnType.STRING, "why it was rejected; null if it was not", nullable=True),
+        Column("expires_at", ColumnType.TIMESTAMP, "when it expires (UTC); null if accepted", nullable=True),
+        *_offered(1, "offers"),
+        *_offered(2, "is asked for"),
+    ),
+)
+
 DEAD_LETTERS: Final = Table(
     "dead_letters",
     "Kafka record that is not a valid event",
@@ -163,4 +197,4 @@ DEAD_LETTERS: Final = Table(
     ),
 )
 
-TABLES: Final = (TRADES, TRADE_LINES, PLAYER_STATES, DEAD_LETTERS)
+TABLES: Final = (TRADES, TRADE_LINES, PLAYER_STATES, OFFERS, DEAD_LETTERS)

@@ -1,47 +1,67 @@
-"""The HTTP engine: routes, and the rendering of answers and errors. Served by gunicorn (`create_app()`).
+"""The HTTP engine: its composition root and its routes. Served by gunicorn (`create_app()`).
 
-A body is decoded into a structure of commands.py, handed to handlers.py, and the answer encoded. Every error
-becomes problem+json (RFC 9457) in one place.
+A request passes guard.py, its body is decoded into a structure of commands.py and handed to handlers.py, and
+rendering.py makes the response.
 """
 
 import logging
 import os
+import re
 import time
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from flask import Blueprint, Flask, Response, current_app, g, request
 from flask_swagger_ui import get_swaggerui_blueprint
-from msgspec import UNSET, UnsetType
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from msgspec import UNSET
+from werkzeug.exceptions import HTTPException
 
 from app import handlers
-from app.adapters.redis import Answer, Store, connect
+from app.adapters.rates import Rates
+from app.adapters.redis import Answer, Result, Store, StoredOffer, connect
 from app.answers import (
+    BatchResult,
+    BatchResults,
     CatalogItem,
     ClassList,
-    DecidedTrade,
     Health,
     ItemList,
     Liveness,
+    OfferPage,
+    OfferResult,
     OriginalTradeResult,
     PlayerPage,
-    ProblemDetails,
     StartingClass,
+    Token,
+    TradePage,
     TradeResult,
     decided_trade,
+    shown_offer,
 )
-from app.commands import ItemQuantity, OriginalTradeRequest, Player, PlayerRequest, TradeId, TradeRequest
+from app.auth import Authenticator
+from app.commands import (
+    MAX_BATCH,
+    BatchRequest,
+    ItemQuantity,
+    OfferRequest,
+    OriginalTradeRequest,
+    Player,
+    PlayerRequest,
+    TradeId,
+    TradeRequest,
+)
 from app.contract.economy import CLASSES, ITEMS
-from app.contract.events import TradeRejected
-from app.contract.reasons import Problem
-from app.entrypoints import metrics, openapi
+from app.contract.events import OfferRejected, TradeRejected
+from app.contract.reasons import OfferOutcome, Problem, Rejection
+from app.entrypoints import metrics, openapi, rendering
+from app.entrypoints.guard import Guard, require_player
 from app.errors import InvalidRequest, RequestError, Unavailable
+from app.handlers import BatchItem, Versions
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
 
 _log = logging.getLogger(__name__)
-_DRAIN_BYTES = 16 * 2**20
+_ENTITY_TAG = re.compile(r'"(\d{1,16})\.(\d{1,16})"')
 
 T = TypeVar("T")
 routes = Blueprint("haggle", __name__)
@@ -52,21 +72,33 @@ class Services(NamedTuple):
 
     settings: Settings
     store: Store
+    authenticator: Authenticator
+
+
+class _RawBatch(msgspec.Struct):
+    """A batch of which some trades may be invalid."""
+
+    mode: str
+    trades: list[msgspec.Raw]
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The composition root of the engine: settings from the environment unless given."""
     settings = settings or load_settings(os.environ)
     configure_logs(settings.log_level)
+    client, authenticator = connect(settings), Authenticator(settings)
+    guard = Guard(settings, authenticator, Rates(client, settings.realm))
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.request_max_bytes
-    app.extensions["haggle"] = Services(settings, Store(connect(settings), settings))
+    app.extensions["haggle"] = Services(settings, Store(client, settings), authenticator)
     app.register_blueprint(routes)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json", {"app_name": "Haggle engine"}))
-    app.register_error_handler(RequestError, _render_request_error)
-    app.register_error_handler(HTTPException, _render_http_error)
-    app.register_error_handler(Exception, _render_defect)
+    app.register_error_handler(RequestError, rendering.render_request_error)
+    app.register_error_handler(HTTPException, rendering.render_http_error)
+    app.register_error_handler(Exception, rendering.render_defect)
     app.before_request(_start_clock)
+    app.before_request(guard.before)
+    app.after_request(guard.after)
     app.after_request(_count_request)
     return app
 
@@ -76,6 +108,10 @@ def _services() -> Services:
     return services
 
 
+def _store() -> Store:
+    return _services().store
+
+
 # ---------------------------------------------------------------- original routes
 
 
@@ -83,7 +119,7 @@ def _services() -> Services:
 def create_player_original() -> Response:
     """Creates a player; a text answer, as the original route gave."""
     player = _create_player()
-    return _text(
+    return rendering.text(
         f"New {player.player_class} (player_id = {player.player_id}) with username = {player.username} created.\n"
     )
 
@@ -91,27 +127,32 @@ def create_player_original() -> Response:
 @routes.post("/trade")
 def trade_original() -> Response:
     """Decides a trade; 200 in every case, with `fail_reason` if it was refused."""
-    answer = handlers.original_trade(_services().store, _body(OriginalTradeRequest), _idempotency_key())
-    _count_trade(answer)
+    answer = handlers.original_trade(_store(), _body(OriginalTradeRequest), _idempotency_key())
+    _count_answer(answer)
     fail_reason = answer.event.reason if isinstance(answer.event, TradeRejected) else UNSET
     result = OriginalTradeResult(answer.player_1, answer.player_2, answer.event.occurred_at, fail_reason)
-    return _json(200, result, _replayed(answer))
+    return rendering.json(200, result, _replayed(answer.replayed))
 
 
-# ---------------------------------------------------------------- v1
+# ---------------------------------------------------------------- players
 
 
 @routes.post("/v1/players")
 def create_player() -> Response:
     """Creates a player."""
     player = _create_player()
-    return _json(201, player, {"Location": f"/v1/players/{player.player_id}"})
+    return rendering.json(201, player, {"Location": f"/v1/players/{player.player_id}", "ETag": _entity_tag(player)})
 
 
 @routes.get("/v1/players/<int:player_id>")
 def get_player(player_id: int) -> Response:
-    """A player's state."""
-    return _json(200, handlers.find_player(_services().store, player_id))
+    """A player's state; 304 if the caller has it already."""
+    require_player(player_id)
+    player = handlers.find_player(_store(), player_id)
+    headers = {"ETag": _entity_tag(player)}
+    if _entity_tag(player) in request.headers.get("If-None-Match", ""):
+        return Response(status=304, headers=headers)
+    return rendering.json(200, player, headers)
 
 
 @routes.get("/v1/players")
@@ -119,33 +160,121 @@ def list_players() -> Response:
     """A page of players by id."""
     cursor = _int_argument("cursor", 0, 0, 2**53 - 1)
     limit = _int_argument("limit", 100, 1, handlers.MAX_PAGE)
-    players, next_cursor = handlers.list_players(_services().store, cursor, limit)
-    return _json(200, PlayerPage(players, next_cursor))
+    players, next_cursor = handlers.list_players(_store(), cursor, limit)
+    return rendering.json(200, PlayerPage(players, next_cursor))
+
+
+@routes.post("/v1/players/<int:player_id>/tokens")
+def create_token(player_id: int) -> Response:
+    """A token with which the player's client may act for the player."""
+    if not _services().authenticator.is_on:
+        raise RequestError(Problem.INVALID_REQUEST, "authentication is off: there are no tokens", status=409)
+    handlers.find_player(_store(), player_id)
+    return rendering.json(201, Token(*_services().authenticator.token(player_id)), {"Cache-Control": "no-store"})
+
+
+@routes.get("/v1/players/<int:player_id>/trades")
+def list_trades(player_id: int) -> Response:
+    """A page of a player's accepted trades, newest first."""
+    require_player(player_id)
+    cursor = _id_argument("cursor")
+    limit = _int_argument("limit", 20, 1, handlers.MAX_TRADES_PAGE)
+    trades, next_cursor = handlers.list_trades(_store(), player_id, cursor, limit)
+    return rendering.json(200, TradePage([decided_trade(answer) for answer in trades], next_cursor))
+
+
+@routes.get("/v1/players/<int:player_id>/offers")
+def list_offers(player_id: int) -> Response:
+    """A page of a player's open offers, made and received."""
+    require_player(player_id)
+    cursor = _int_argument("cursor", 0, 0, 2**53 - 1)
+    limit = _int_argument("limit", 20, 1, handlers.MAX_TRADES_PAGE)
+    offers, next_cursor = handlers.list_offers(_store(), player_id, cursor, limit)
+    return rendering.json(200, OfferPage([shown_offer(offer) for offer in offers], next_cursor))
+
+
+# ---------------------------------------------------------------- trades
 
 
 @routes.post("/v1/trades")
 def create_trade() -> Response:
     """Decides a trade: 201 accepted, 409 refused."""
-    answer = handlers.trade(_services().store, _body(TradeRequest), _idempotency_key())
-    _count_trade(answer)
-    if isinstance(answer.event, TradeRejected):
-        reason = answer.event.reason
-        return _problem(409, reason, reason.help, _replayed(answer), decided_trade(answer))
-    return _json(201, TradeResult(decided_trade(answer), answer.player_1, answer.player_2), _replayed(answer))
+    answer = handlers.trade(_store(), _body(TradeRequest), _idempotency_key(), _seen_versions())
+    return _trade_response(answer)
+
+
+@routes.post("/v1/trades/batch")
+def create_trades() -> Response:
+    """Decides many trades: a result for each, in order."""
+    mode, items = _batch()
+    if mode == "all_or_nothing":
+        results: list[Any] = handlers.batch_together(_store(), items)
+    else:
+        results = handlers.independent_batch(_store(), items)
+    shown = [_batch_result(item.trade_id, result) for item, result in zip(items, results, strict=True)]
+    _count_results(results)
+    return rendering.json(200, BatchResults(shown))
 
 
 @routes.get("/v1/trades/<trade_id>")
 def get_trade(trade_id: str) -> Response:
     """The stored answer of a trade, accepted or refused."""
-    answer = handlers.find_trade(_services().store, trade_id)
-    return _json(200, TradeResult(decided_trade(answer), answer.player_1, answer.player_2))
+    answer = handlers.find_trade(_store(), trade_id)
+    return rendering.json(200, TradeResult(decided_trade(answer), answer.player_1, answer.player_2))
+
+
+# ---------------------------------------------------------------- offers
+
+
+@routes.post("/v1/offers")
+def create_offer() -> Response:
+    """Makes an offer: 201 made, 409 refused."""
+    body = _body(OfferRequest)
+    require_player(body.player_1.player_id)
+    longest_s = _services().settings.offer_ttl_s
+    answer = handlers.make_offer(_store(), body, _idempotency_key(), _seen_versions(), longest_s)
+    headers = _replayed(answer.replayed)
+    if isinstance(answer.event, OfferRejected):
+        reason = answer.event.reason
+        return rendering.problem(_refused_status(reason), reason, reason.help, headers)
+    offer = shown_offer(handlers.find_offer(_store(), answer.event.offer_id))
+    headers["Location"] = f"/v1/offers/{offer.offer_id}"
+    return rendering.json(201, OfferResult(offer, answer.player_1), headers)
+
+
+@routes.get("/v1/offers/<offer_id>")
+def get_offer(offer_id: str) -> Response:
+    """An offer, for the game server and its two players."""
+    return rendering.json(200, shown_offer(_offer_of(offer_id, 1, 2)))
+
+
+@routes.post("/v1/offers/<offer_id>/accept")
+def accept_offer(offer_id: str) -> Response:
+    """Player 2 accepts: 201 with the trade, 409 refused, and the offer stays open."""
+    offer = _offer_of(offer_id, 2)
+    return _trade_response(handlers.accept_offer(_store(), offer, _idempotency_key(), _seen_versions()))
+
+
+@routes.post("/v1/offers/<offer_id>/decline")
+def decline_offer(offer_id: str) -> Response:
+    """Player 2 declines."""
+    return _close_offer(offer_id, 2, OfferOutcome.DECLINED)
+
+
+@routes.post("/v1/offers/<offer_id>/cancel")
+def cancel_offer(offer_id: str) -> Response:
+    """Player 1 cancels."""
+    return _close_offer(offer_id, 1, OfferOutcome.CANCELLED)
+
+
+# ---------------------------------------------------------------- catalog and operations
 
 
 @routes.get("/v1/items")
 def list_items() -> Response:
     """The catalog of items."""
     items = [CatalogItem(item.item_id, item.name, item.level, item.value) for item in ITEMS.values()]
-    return _json(200, ItemList(items))
+    return rendering.json(200, ItemList(items))
 
 
 @routes.get("/v1/classes")
@@ -155,16 +284,13 @@ def list_classes() -> Response:
         StartingClass(kind.name, kind.weight, kind.gold, [ItemQuantity(*line) for line in kind.items.items()])
         for kind in CLASSES.values()
     ]
-    return _json(200, ClassList(classes))
-
-
-# ---------------------------------------------------------------- operations
+    return rendering.json(200, ClassList(classes))
 
 
 @routes.get("/livez")
 def live() -> Response:
     """The process answers."""
-    return _json(200, Liveness("ok"))
+    return rendering.json(200, Liveness("ok"))
 
 
 @routes.get("/readyz")
@@ -172,40 +298,39 @@ def ready() -> Response:
     """Redis answers and the outbox has room; otherwise 503."""
     services = _services()
     try:
-        waiting, sequence = services.store.backlog()
+        backlog = services.store.backlog()
     except Unavailable as error:
         # says why, such as a wrong password: the answer itself does not
         _log.warning("not ready", extra={"context": {"detail": error.detail, "cause": str(error.__cause__)}})
         raise
-    if waiting >= services.settings.outbox_max_entries:
-        return _json(503, Health("outbox full", waiting, sequence))
-    return _json(200, Health("ok", waiting, sequence))
+    is_full = backlog.entries >= services.settings.outbox_max_entries
+    status = "outbox full" if is_full else "ok"
+    return rendering.json(503 if is_full else 200, Health(status, backlog.entries, backlog.age_s, backlog.sequence))
 
 
 @routes.get("/metrics")
 def prometheus() -> Response:
     """Prometheus metrics."""
-    services = _services()
-    return Response(metrics.render(services.store), content_type="text/plain; version=0.0.4")
+    return Response(metrics.render(_store()), content_type="text/plain; version=0.0.4")
 
 
 @routes.get("/openapi.json")
 def describe() -> Response:
     """The OpenAPI description of these routes."""
-    return _json(200, openapi.description())
+    return rendering.json(200, openapi.description())
 
 
 # ---------------------------------------------------------------- requests
 
 
 def _create_player() -> Player:
-    player = handlers.create_player(_services().store, _body(PlayerRequest, empty=PlayerRequest()))
+    player = handlers.create_player(_store(), _body(PlayerRequest, empty=PlayerRequest()))
     metrics.PLAYERS.inc()
     return player
 
 
 def _body(kind: type[T], empty: T | None = None) -> T:
-    raw = request.get_data(cache=False)
+    raw = request.get_data(cache=True)
     if not raw.strip() and empty is not None:
         return empty
     try:
@@ -216,12 +341,61 @@ def _body(kind: type[T], empty: T | None = None) -> T:
         raise RequestError(Problem.INVALID_JSON, f"the body is not JSON: {error}") from None
 
 
-def _idempotency_key() -> str | None:
-    key = request.headers.get("Idempotency-Key")
+def _batch() -> tuple[str, list[BatchItem]]:
+    """The batch's mode and trades; in an independent one, some may be invalid."""
+    mode: str
+    found: list[TradeRequest | str]
     try:
-        return None if key is None else msgspec.convert(key, TradeId)
+        body = _body(BatchRequest)
+        mode, found = body.mode, list(body.trades)
+    except InvalidRequest:
+        raw = _body(_RawBatch)
+        if raw.mode != "independent" or not 1 <= len(raw.trades) <= MAX_BATCH:
+            raise
+        mode, found = raw.mode, [_trade_or_problem(trade, place) for place, trade in enumerate(raw.trades)]
+    given = [None if isinstance(trade, str) else trade.trade_id for trade in found]
+    ids = handlers.batch_ids(given, _idempotency_key())
+    return mode, [
+        BatchItem(trade_id, None, trade) if isinstance(trade, str) else BatchItem(trade_id, trade)
+        for trade_id, trade in zip(ids, found, strict=True)
+    ]
+
+
+def _trade_or_problem(raw: msgspec.Raw, place: int) -> TradeRequest | str:
+    try:
+        return msgspec.json.decode(raw, type=TradeRequest)
     except msgspec.ValidationError as error:
-        raise InvalidRequest(f"bad Idempotency-Key header: {error}") from None
+        return str(error).replace("`$", f"`$.trades[{place}]")
+
+
+def _offer_of(offer_id: str, *sides: int) -> StoredOffer:
+    """The offer, for the game server and the players of the given sides; raises Forbidden."""
+    offer = handlers.find_offer(_store(), offer_id)
+    players = {1: offer.player_1.player_id, 2: offer.player_2.player_id}
+    require_player(*(players[side] for side in sides))
+    return offer
+
+
+def _close_offer(offer_id: str, side: int, outcome: OfferOutcome) -> Response:
+    replayed = handlers.close_offer(_store(), _offer_of(offer_id, side), outcome)
+    offer = shown_offer(handlers.find_offer(_store(), offer_id))
+    player_1 = _store().player(offer.player_1.player_id)
+    return rendering.json(200, OfferResult(offer, player_1), _replayed(replayed))
+
+
+def _idempotency_key() -> str | None:
+    return _checked_id("Idempotency-Key header", request.headers.get("Idempotency-Key"))
+
+
+def _id_argument(name: str) -> str:
+    return _checked_id(name, request.args.get(name)) or ""
+
+
+def _checked_id(name: str, text: str | None) -> str | None:
+    try:
+        return None if text is None else msgspec.convert(text, TradeId)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"bad {name}: {error}") from None
 
 
 def _int_argument(name: str, default: int, low: int, high: int) -> int:
@@ -231,63 +405,58 @@ def _int_argument(name: str, default: int, low: int, high: int) -> int:
     return int(text)
 
 
+def _entity_tag(player: Player) -> str:
+    return f'"{player.player_id}.{player.version}"'
+
+
+def _seen_versions() -> Versions:
+    """The players and versions of If-Match, which lists the entity tags of the states that the caller saw."""
+    header = request.headers.get("If-Match")
+    if header is None:
+        return {}
+    found = [_ENTITY_TAG.fullmatch(tag.strip()) for tag in header.split(",")]
+    versions = {int(tag[1]): int(tag[2]) for tag in found if tag}
+    if len(versions) != len(found):
+        raise InvalidRequest('If-Match lists the ETag of each state that the request depends on, as "12.3", "7.1"')
+    return versions
+
+
 # ---------------------------------------------------------------- answers
 
 
-def _json(status: int, body: object, headers: dict[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(body), status, headers, content_type="application/json")
+def _trade_response(answer: Answer) -> Response:
+    _count_answer(answer)
+    headers = _replayed(answer.replayed)
+    if isinstance(answer.event, TradeRejected):
+        reason = answer.event.reason
+        return rendering.problem(_refused_status(reason), reason, reason.help, headers, decided_trade(answer))
+    return rendering.json(201, TradeResult(decided_trade(answer), answer.player_1, answer.player_2), headers)
 
 
-def _text(body: str) -> Response:
-    return Response(body, content_type="text/plain; charset=utf-8")
+def _refused_status(reason: Rejection) -> int:
+    """412 where the caller asked with If-Match, else 409."""
+    return 412 if reason is Rejection.STALE_STATE and "If-Match" in request.headers else 409
 
 
-def _problem(
-    status: int,
-    reason: str,
-    detail: str,
-    headers: dict[str, str] | None = None,
-    trade: DecidedTrade | UnsetType = UNSET,
-) -> Response:
-    problem = ProblemDetails("about:blank", reason.replace("_", " ").capitalize(), status, reason, detail, trade)
-    return Response(msgspec.json.encode(problem), status, headers, content_type="application/problem+json")
+def _batch_result(trade_id: str, result: Result | str) -> BatchResult:
+    if isinstance(result, str):
+        return BatchResult(trade_id, "invalid", reason=Problem.INVALID_REQUEST, detail=result)
+    if result.status == "undecided":
+        return BatchResult(trade_id, "undecided", reason=result.reason)
+    if result.status == "mismatch":
+        reason = Problem.IDEMPOTENCY_MISMATCH
+        return BatchResult(trade_id, "invalid", reason=reason, detail=reason.help)
+    replayed = result.status == "replayed"
+    if result.reason:
+        return BatchResult(trade_id, "rejected", result.sequence, result.reason, replayed=replayed)
+    return BatchResult(trade_id, "accepted", result.sequence, replayed=replayed)
 
 
-def _replayed(answer: Answer) -> dict[str, str]:
-    return {"Idempotent-Replayed": "true"} if answer.replayed else {}
+def _replayed(replayed: bool) -> dict[str, str]:  # noqa: FBT001 it is the one thing to say
+    return {"Idempotent-Replayed": "true"} if replayed else {}
 
 
-# ---------------------------------------------------------------- errors and metrics
-
-
-def _render_request_error(error: RequestError) -> Response:
-    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else None
-    return _problem(error.status, error.reason, error.detail, headers)
-
-
-def _render_http_error(error: HTTPException) -> Response:
-    status = error.code or 500
-    if isinstance(error, RequestEntityTooLarge):
-        _drain_body()
-        limit = _services().settings.request_max_bytes
-        return _problem(status, Problem.REQUEST_TOO_LARGE, f"the body is larger than {limit} bytes")
-    if status == 405:
-        return _problem(status, Problem.METHOD_NOT_ALLOWED, f"{request.path} does not support {request.method}")
-    if status == 404:
-        return _problem(status, Problem.NOT_FOUND, f"there is no {request.path}; see /docs")
-    return _problem(status, Problem.INVALID_REQUEST, error.description or error.name)
-
-
-def _render_defect(error: Exception) -> Response:
-    _log.error("defect in a request", exc_info=error, extra={"context": {"path": request.path}})
-    return _problem(500, Problem.INTERNAL, "a defect in the engine; its log has the traceback")
-
-
-def _drain_body() -> None:
-    """Reads a refused body to its end, within a bound: a client that still writes would not see the answer."""
-    stream, left = request.environ["wsgi.input"], _DRAIN_BYTES
-    while left > 0 and (chunk := stream.read(min(left, 65_536))):
-        left -= len(chunk)
+# ---------------------------------------------------------------- metrics
 
 
 def _start_clock() -> None:
@@ -296,13 +465,16 @@ def _start_clock() -> None:
 
 def _count_request(response: Response) -> Response:
     route = request.url_rule.rule if request.url_rule else "none"
-    metrics.REQUESTS.labels(route, request.method, response.status_code).inc()
-    metrics.LATENCY.labels(route).observe(time.perf_counter() - g.started_at)
+    metrics.count_request(route, request.method, response.status_code, time.perf_counter() - g.started_at)
     return response
 
 
-def _count_trade(answer: Answer) -> None:
+def _count_answer(answer: Answer) -> None:
     if not answer.replayed:
-        rejected = isinstance(answer.event, TradeRejected)
-        reason = answer.event.reason if isinstance(answer.event, TradeRejected) else ""
-        metrics.TRADES.labels("rejected" if rejected else "accepted", reason).inc()
+        metrics.count_trades(answer.event.reason if isinstance(answer.event, TradeRejected) else "", 1)
+
+
+def _count_results(results: list[Any]) -> None:
+    decided = [result.reason for result in results if isinstance(result, Result) and result.status == "decided"]
+    for reason in set(decided):
+        metrics.count_trades(reason, decided.count(reason))

@@ -21,6 +21,17 @@ TRADES = Counter("haggle_trades", "Decided trades, stored answers not counted ag
 PLAYERS = Counter("haggle_players_created", "Players created")
 
 
+def count_request(route: str, method: str, status: int, elapsed_s: float) -> None:
+    """Counts one answered request."""
+    REQUESTS.labels(route, method, status).inc()
+    LATENCY.labels(route).observe(elapsed_s)
+
+
+def count_trades(reason: str, number: int) -> None:
+    """Counts decided trades, accepted ones with the reason ''."""
+    TRADES.labels("rejected" if reason else "accepted", reason).inc(number)
+
+
 def render(store: Store) -> bytes:
     """The text of /metrics: the counts of all workers, and what Redis holds now."""
     registry = REGISTRY
@@ -28,7 +39,8 @@ def render(store: Store) -> bytes:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     now = CollectorRegistry()
-    outbox_entries, sequence = store.backlog()
-    Gauge("haggle_outbox_entries", "Events that wait for Kafka", registry=now).set(outbox_entries)
-    Gauge("haggle_sequence", "Newest event's sequence number", registry=now).set(sequence)
+    backlog = store.backlog()
+    Gauge("haggle_outbox_entries", "Events that wait for Kafka: the relay's lag", registry=now).set(backlog.entries)
+    Gauge("haggle_outbox_age_seconds", "Age of the oldest event that waits", registry=now).set(backlog.age_s)
+    Gauge("haggle_sequence", "Newest event's sequence number", registry=now).set(backlog.sequence)
     return generate_latest(registry) + generate_latest(now)

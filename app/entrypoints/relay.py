@@ -18,8 +18,8 @@ from prometheus_client import Counter, Gauge, Histogram, start_http_server
 from redis.exceptions import RedisError
 
 from app.adapters.kafka import Publisher, ensure_topic, last_published
-from app.adapters.redis import Outbox, OutboxEntry, connect
-from app.errors import HaggleError
+from app.adapters.redis import Outbox, OutboxEntry, Store, connect
+from app.errors import HaggleError, Unavailable
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
 
@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 _BLOCK_MS = 500
 _FIRST_BACKOFF_S = 0.2
 _LONGEST_BACKOFF_S = 10.0
+_EXPIRE_AT_ONCE = 100
+_EXPIRE_INTERVAL_S = 1.0
 
 PUBLISHED = Counter("haggle_relay_events_published", "Events that Kafka has committed")
 SEQUENCE = Gauge("haggle_relay_sequence", "Newest sequence number that Kafka has committed")
@@ -133,12 +135,25 @@ def check_contiguous(entries: Sequence[OutboxEntry], position: int) -> None:
             )
 
 
+def expire_offers(store: Store) -> None:
+    """Ends offers whose time is over, for as long as the process runs; the engine ends those that it comes upon."""
+    while True:
+        try:
+            while store.expire_offers(_EXPIRE_AT_ONCE) == _EXPIRE_AT_ONCE:
+                pass
+        except Unavailable as error:
+            _log.warning("offers cannot expire now", extra={"context": {"error": str(error)}})
+        time.sleep(_EXPIRE_INTERVAL_S)
+
+
 def main() -> None:
     """The composition root of the relay."""
     settings = load_settings(os.environ)
     configure_logs(settings.log_level)
     start_http_server(settings.relay_metrics_port, settings.listen_host)
-    relay = Relay(settings, Outbox(connect(settings), settings.realm))
+    client = connect(settings)
+    relay = Relay(settings, Outbox(client, settings.realm))
+    threading.Thread(target=expire_offers, args=(Store(client, settings),), name="expire-offers", daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: relay.stop())
     try:

@@ -1,21 +1,36 @@
 #!lua name=haggle
---[[ The rules of Haggle: each function decides one command atomically and writes state, outbox entry and
-stored answer in the same step. app/adapters/redis.py loads this library, builds all keys and calls it;
-reasons are those of app/contract/reasons.py, events those of app/contract/events.py.
+--[[ The rules of Haggle. Each function decides commands atomically and writes state, outbox entry and stored answers
+in the same step. app/adapters/redis.py loads this library, builds all keys and calls it; reasons are those of
+app/contract/reasons.py, event bodies those of app/contract/events.py.
 
-In every function: all checks first, then all writes, then the outbox entry. Amounts are integers of
-0 … 2^53-1, which Lua's doubles hold exactly; callers check types and ranges before they call.
+In every function: all checks first, on players in memory, then all writes; so a refusal or a defect writes nothing
+half-way. Amounts are integers of 0 … 2^53-1, which Lua's doubles hold exactly; callers check types and ranges.
 
-A player is a hash: username, class, capacity, gold, version, units, distinct, value (the gold value of all
-items held), and one field per item held, named by its id, that counts its units.
-The outbox is a stream whose entry ids are <sequence>-0 with one field `event`, a JSON text. ]]
+KEYS of every function (a prefix ends with ':' and is followed by an id)
+  1 sequence: number of events decided       2 outbox: stream     3 published: newest event that Kafka holds
+  4 prefix of players   5 prefix of stored answers   6 prefix of batches in progress   7 prefix of offers
+  8 prefix of each player's open offers (sorted sets)   9 when open offers expire (sorted set)   10 player counter
+
+A player is a hash: username, class, capacity, gold, version, units, distinct, value (gold value of all items), one
+field per item held, named by its id; if it has them: offers (open ones that it made), held_gold and held:<item_id>
+(what those hold in escrow; it is counted in gold and items too), last_trade, batch (see `stage`).
+An outbox entry stands for one or more events: its id is <sequence of the last>-0, its fields are `occurred_at` and
+`events`, their bodies, one a line. The relay puts the envelope in front of each.
+A stored answer is MessagePack of {fingerprint, sequence, occurred_at, body of the event, player 1, player 2,
+last_trade of player 1 before it, last_trade of player 2 before it}; a player is packed as `pack_player` does.
+
+A trade comes as {trade_id, fingerprint, side, side}, a side as {player_id, gold, version seen or false, whole state
+seen or false, lines}, a line as {item_id, quantity, value of one unit or false (item unknown)}, an item once a side. ]]
 
 local MAX_AMOUNT = 9007199254740991
-local SCHEMA_VERSION = 1
+local STAGING_TTL_S = 60
 
+-- Lua's own conversion keeps 14 digits
 local function integer_text(number)
-  return string.format('%.0f', number)
+  return number < 1e14 and tostring(number) or string.format('%.0f', number)
 end
+
+-- ---------------------------------------------------------------- time
 
 -- UTC calendar date of a day number since 1970-01-01: civil_from_days of Howard Hinnant,
 -- "chrono-Compatible Low-Level Date Algorithms".
@@ -32,253 +47,856 @@ local function civil_date(days)
   return year, month, day
 end
 
--- The server's clock, as 2026-11-24T08:00:00.000000Z.
-local function utc_now()
-  local time = redis.call('TIME')
-  local seconds = tonumber(time[1])
+-- A time as 2026-11-24T08:00:00.000000Z.
+local function utc_text(seconds, microseconds)
   local year, month, day = civil_date(math.floor(seconds / 86400))
   local rest = seconds % 86400
   return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%06dZ', year, month, day,
-    math.floor(rest / 3600), math.floor(rest / 60) % 60, rest % 60, tonumber(time[2]))
+    math.floor(rest / 3600), math.floor(rest / 60) % 60, rest % 60, microseconds)
 end
 
-local function outbox_is_full(outbox_key, outbox_max_entries)
-  return redis.call('XLEN', outbox_key) >= outbox_max_entries
-end
+-- ---------------------------------------------------------------- the realm of one call
 
--- Appends the event under the realm's next sequence number and returns it, a JSON text; `body` is the text of the
--- fields after the envelope.
-local function emit(sequence_key, outbox_key, realm, event_type, occurred_at, body)
-  local sequence = integer_text(redis.call('INCR', sequence_key))
-  local event = '{"event_id":"' .. realm .. ':' .. sequence
-    .. '","event_type":"' .. event_type
-    .. '","schema_version":' .. SCHEMA_VERSION
-    .. ',"realm":"' .. realm
-    .. '","sequence":' .. sequence
-    .. ',"occurred_at":"' .. occurred_at .. '",' .. body .. '}'
-  redis.call('XADD', outbox_key, sequence .. '-0', 'event', event)
-  return event
-end
-
-local function holdings_json(quantities)
-  local lines = {}
-  for item_id, quantity in pairs(quantities) do
-    lines[#lines + 1] = '{"item_id":' .. item_id .. ',"quantity":' .. integer_text(quantity) .. '}'
-  end
-  return '[' .. table.concat(lines, ',') .. ']'
-end
-
-local function state_json(state)
-  return '{"version":' .. integer_text(state.version)
-    .. ',"gold":' .. integer_text(state.gold)
-    .. ',"item_units":' .. integer_text(state.units)
-    .. ',"distinct_items":' .. integer_text(state.distinct)
-    .. ',"item_value":' .. integer_text(state.value)
-    .. ',"items":' .. holdings_json(state.changed) .. '}'
-end
-
---[[ create_player: a new player with the next id. O(1).
-KEYS  1 sequence, 2 outbox, 3 player counter, 4 prefix of player keys
-ARGV  1 realm, 2 outbox_max_entries, 3 username ('' for player_<id>), 4 class, 5 capacity, 6 gold,
-      then item_id, quantity, value of one unit, for each item
-Returns {'created', player_id, hash of the player as HGETALL gives it}, or {'outbox_full'}. ]]
-local function create_player(keys, args)
-  if outbox_is_full(keys[2], tonumber(args[2])) then return {'outbox_full'} end
-
-  local state = {version = 1, gold = tonumber(args[6]), units = 0, distinct = 0, value = 0, changed = {}}
-  local fields = {}
-  for i = 7, #args, 3 do
-    local quantity = tonumber(args[i + 1])
-    state.changed[args[i]] = quantity
-    state.units = state.units + quantity
-    state.distinct = state.distinct + 1
-    state.value = state.value + quantity * tonumber(args[i + 2])
-    fields[#fields + 1] = args[i]
-    fields[#fields + 1] = args[i + 1]
-  end
-
-  local player_id = integer_text(redis.call('INCR', keys[3]))
-  local username = args[3] ~= '' and args[3] or 'player_' .. player_id
-  local key = keys[4] .. player_id
-  redis.call('HSET', key, 'username', username, 'class', args[4], 'capacity', args[5], 'gold', args[6],
-    'version', 1, 'units', state.units, 'distinct', state.distinct, 'value', integer_text(state.value), unpack(fields))
-  emit(keys[1], keys[2], args[1], 'player_created', utc_now(),
-    '"player_id":' .. player_id .. ',"username":' .. cjson.encode(username) .. ',"player_class":' .. cjson.encode(args[4])
-    .. ',"max_capacity":' .. args[5] .. ',"state":' .. state_json(state))
-  return {'created', player_id, redis.call('HGETALL', key)}
-end
-
--- Reads one side of a trade from ARGV at `at`; returns the side and where the next one starts.
-local function parse_side(args, at)
-  local side = {
-    player_id = args[at], gold = tonumber(args[at + 1]), gives = {}, units = 0, value = 0,
-    seen_version = args[at + 2], seen_state = args[at + 3],
+--[[ What one call knows and is about to write. ARGV of every function that decides begins with
+1 outbox_max_entries, 2 answer_ttl_s. ]]
+local function open_realm(keys, args)
+  local counts = redis.call('MGET', keys[1], keys[3])
+  local time = redis.call('TIME')
+  local seconds, microseconds = tonumber(time[1]), tonumber(time[2])
+  return {
+    keys = keys, players = {}, bodies = {}, answers = {}, answer_ids = {},
+    sequence = tonumber(counts[1] or 0), published = tonumber(counts[2] or 0),
+    outbox_max_entries = tonumber(args[1]), answer_ttl_s = args[2],
+    seconds = seconds, microseconds = microseconds, occurred_at = utc_text(seconds, microseconds),
   }
-  local count = tonumber(args[at + 4])
-  at = at + 5
-  for _ = 1, count do
-    local line = {item_id = args[at], quantity = tonumber(args[at + 1]), value = tonumber(args[at + 2])}
-    side.gives[#side.gives + 1] = line
-    side.units = side.units + line.quantity
-    if not line.value then
-      side.unknown_item = true
-    elseif not side.unknown_item then
-      side.value = side.value + line.quantity * line.value
-    end
-    at = at + 3
-  end
-  return side, at
 end
 
--- The fields that describe a player, in the order of `STATE_FIELDS`, then the units of every item of the trade.
-local STATE_FIELDS = {'gold', 'version', 'units', 'distinct', 'value', 'capacity'}
-
-local function load_side(key, side, other)
-  local fields = {unpack(STATE_FIELDS)}
-  for _, line in ipairs(side.gives) do fields[#fields + 1] = line.item_id end
-  for _, line in ipairs(other.gives) do fields[#fields + 1] = line.item_id end
-  local values = redis.call('HMGET', key, unpack(fields))
-  if not values[1] then return false end
-  side.state = {changed = {}}
-  for i, name in ipairs(STATE_FIELDS) do side.state[name] = tonumber(values[i]) end
-  side.held = {}
-  for i = #STATE_FIELDS + 1, #fields do side.held[fields[i]] = tonumber(values[i] or 0) end
-  return true
+local function has_room(realm, events)
+  return realm.sequence - realm.published + events <= realm.outbox_max_entries
 end
 
--- The text that a caller's whole view of a player is compared with; app/adapters/redis.py writes the same.
-local function seen_state_text(key)
-  local hash, items = redis.call('HGETALL', key), {}
-  local player = {}
+-- ---------------------------------------------------------------- players
+
+local NUMBERS = {
+  capacity = true, gold = true, version = true, units = true, distinct = true, value = true, offers = true,
+  held_gold = true,
+}
+
+local function read_player(key, player_id)
+  local hash = redis.call('HGETALL', key)
+  if #hash == 0 then return false end
+  local player = {player_id = player_id, items = {}, held = {}, held_gold = 0, offers = 0}
   for i = 1, #hash, 2 do
-    local item_id = tonumber(hash[i])
-    if item_id then items[#items + 1] = {item_id, hash[i + 1]} else player[hash[i]] = hash[i + 1] end
+    local field, value = hash[i], hash[i + 1]
+    local item_id = tonumber(field)
+    if item_id then
+      player.items[item_id] = tonumber(value)
+    elseif NUMBERS[field] then
+      player[field] = tonumber(value)
+    elseif string.sub(field, 1, 5) == 'held:' then
+      player.held[tonumber(string.sub(field, 6))] = tonumber(value)
+    else
+      player[field] = value
+    end
   end
-  table.sort(items, function(a, b) return a[1] < b[1] end)
-  local parts = {player.username, player.class, player.gold, player.capacity}
-  for _, item in ipairs(items) do parts[#parts + 1] = integer_text(item[1]) .. ':' .. item[2] end
+  return player
+end
+
+local function flat(quantities)
+  local list, n = {}, 0
+  for item_id, quantity in pairs(quantities) do
+    if quantity > 0 then
+      list[n + 1], list[n + 2], n = item_id, quantity, n + 2
+    end
+  end
+  return list
+end
+
+local function unflat(list)
+  local quantities = {}
+  for i = 1, #list, 2 do quantities[list[i]] = list[i + 1] end
+  return quantities
+end
+
+-- The form in which players stand in answers, in replies and in batches in progress; `Packed` in adapters/redis.py.
+local function pack_player(player)
+  return {player.player_id, player.username, player.class, player.capacity, player.gold, player.version, player.units,
+    player.distinct, player.value, flat(player.items), player.held_gold, flat(player.held), player.offers,
+    player.last_trade or false}
+end
+
+local function unpack_player(packed)
+  return {player_id = packed[1], username = packed[2], class = packed[3], capacity = packed[4], gold = packed[5],
+    version = packed[6], units = packed[7], distinct = packed[8], value = packed[9], items = unflat(packed[10]),
+    held_gold = packed[11], held = unflat(packed[12]), offers = packed[13], last_trade = packed[14] or nil}
+end
+
+local function player_key(realm, player_id)
+  return realm.keys[4] .. integer_text(player_id)
+end
+
+-- Gives an amount's field a new value; there is no field for zero.
+local function put(fields, gone, field, amount)
+  if amount > 0 then
+    fields[#fields + 1] = field
+    fields[#fields + 1] = amount
+  else
+    gone[#gone + 1] = field
+  end
+end
+
+-- Writes what a call changed of a player: `changed` and `held_changed` list the items.
+local function write_player(realm, player)
+  local key = player_key(realm, player.player_id)
+  local fields, gone = {}, {}
+  for item_id in pairs(player.changed) do put(fields, gone, item_id, player.items[item_id]) end
+  if player.held_changed then
+    for item_id in pairs(player.held_changed) do put(fields, gone, 'held:' .. item_id, player.held[item_id]) end
+    put(fields, gone, 'held_gold', player.held_gold)
+    put(fields, gone, 'offers', player.offers)
+  end
+  if player.last_trade then
+    fields[#fields + 1] = 'last_trade'
+    fields[#fields + 1] = player.last_trade
+  end
+  redis.call('HSET', key, 'gold', player.gold, 'version', player.version, 'units', player.units,
+    'distinct', player.distinct, 'value', player.value, unpack(fields))
+  if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
+end
+
+-- ---------------------------------------------------------------- batches in progress, as others see them
+
+local function batch_keys(realm, batch_id)
+  local key = realm.keys[6] .. batch_id
+  return key, key .. ':players', key .. ':answers', key .. ':events'
+end
+
+-- Whether a batch that has marked a key is committed; one still open is given up: a command never waits for it.
+local function is_committed(realm, batch_id)
+  local key = batch_keys(realm, batch_id)
+  local status = redis.call('HGET', key, 'status')
+  if status == 'open' then redis.call('HSET', key, 'status', 'aborted') end
+  return status == 'committed'
+end
+
+-- Makes a player what a committed batch left it, or just takes the mark of one that was given up.
+local function settle_player(realm, player)
+  local key = player_key(realm, player.player_id)
+  local _, staged_players = batch_keys(realm, player.batch)
+  local staged = is_committed(realm, player.batch) and redis.call('HGET', staged_players, player.player_id)
+  redis.call('HDEL', key, 'batch')
+  if not staged then
+    player.batch = nil
+    return player
+  end
+  local after = unpack_player(cmsgpack.unpack(staged))
+  after.changed, after.held_changed = {}, {}
+  for item_id in pairs(player.items) do after.changed[item_id] = true end
+  for item_id in pairs(after.items) do after.changed[item_id] = true end
+  for item_id in pairs(after.changed) do after.items[item_id] = after.items[item_id] or 0 end
+  for item_id in pairs(player.held) do after.held[item_id] = after.held[item_id] or 0 end
+  write_player(realm, after)
+  redis.call('HDEL', staged_players, player.player_id)
+  return read_player(key, player.player_id)
+end
+
+local function settle_answer(realm, trade_id, batch_id)
+  local key, _, staged_answers = batch_keys(realm, batch_id)
+  local staged = is_committed(realm, batch_id) and redis.call('HGET', staged_answers, trade_id)
+  if not staged then
+    redis.call('DEL', realm.keys[5] .. trade_id)
+    return false
+  end
+  local committed = redis.call('HMGET', key, 'base', 'occurred_at')
+  local answer = cmsgpack.unpack(staged)
+  answer[2], answer[3] = answer[2] + tonumber(committed[1]), committed[2]
+  local packed = cmsgpack.pack(answer)
+  redis.call('SET', realm.keys[5] .. trade_id, packed, 'EX', realm.answer_ttl_s)
+  redis.call('HDEL', staged_answers, trade_id)
+  return packed
+end
+
+-- The player in memory, one per call, or false if there is none.
+local function load_player(realm, player_id)
+  local player = realm.players[player_id]
+  if player ~= nil then return player end
+  local staged = realm.staged_players and redis.call('HGET', realm.staged_players, player_id)
+  if staged then
+    player = unpack_player(cmsgpack.unpack(staged))
+  else
+    player = read_player(player_key(realm, player_id), player_id)
+    if player and player.batch then player = settle_player(realm, player) end
+  end
+  realm.players[player_id] = player
+  return player
+end
+
+-- The stored answer, or false. While a batch is in progress its answers' keys hold 'batch:' and its id.
+local function load_answer(realm, answer_id)
+  local stored = realm.answers[answer_id] or redis.call('GET', realm.keys[5] .. answer_id)
+  if stored and string.sub(stored, 1, 6) == 'batch:' then
+    return settle_answer(realm, answer_id, string.sub(stored, 7))
+  end
+  return stored
+end
+
+-- ---------------------------------------------------------------- events
+
+local function lines_json(lines)
+  local parts = {}
+  for i = 1, #lines do
+    local line = lines[i]
+    parts[i] = '{"item_id":' .. integer_text(line[1]) .. ',"quantity":' .. integer_text(line[2])
+      .. ',"value":' .. (line[3] and integer_text(line[3]) or 'null') .. '}'
+  end
+  return table.concat(parts, ',')
+end
+
+local function state_json(player, changed)
+  local parts = {}
+  for item_id in pairs(changed) do
+    parts[#parts + 1] = '{"item_id":' .. item_id .. ',"quantity":' .. integer_text(player.items[item_id]) .. '}'
+  end
+  return '{"version":' .. integer_text(player.version) .. ',"gold":' .. integer_text(player.gold)
+    .. ',"item_units":' .. integer_text(player.units) .. ',"distinct_items":' .. integer_text(player.distinct)
+    .. ',"item_value":' .. integer_text(player.value) .. ',"items":[' .. table.concat(parts, ',') .. ']}'
+end
+
+-- A side as events show it; with `state`, the text of the player's state after it.
+local function side_json(side, state)
+  return '{"player_id":' .. integer_text(side.player_id) .. ',"gold":' .. integer_text(side.gold)
+    .. ',"item_value":' .. (side.value and side.value <= MAX_AMOUNT and integer_text(side.value) or 'null')
+    .. ',"items":[' .. lines_json(side.lines) .. (state and '],"state":' .. state or ']') .. '}'
+end
+
+-- Puts an event under the next sequence number.
+local function emit(realm, body)
+  realm.sequence = realm.sequence + 1
+  realm.bodies[#realm.bodies + 1] = body
+end
+
+-- Writes everything that the call decided: players, the outbox entry, stored answers.
+local function write_all(realm)
+  if #realm.bodies == 0 then return end
+  for _, player in pairs(realm.players) do
+    if player and player.changed then write_player(realm, player) end
+  end
+  redis.call('SET', realm.keys[1], realm.sequence)
+  redis.call('XADD', realm.keys[2], integer_text(realm.sequence) .. '-0', 'occurred_at', realm.occurred_at,
+    'events', table.concat(realm.bodies, '\n'))
+  for _, answer_id in ipairs(realm.answer_ids) do
+    redis.call('SET', realm.keys[5] .. answer_id, realm.answers[answer_id], 'EX', realm.answer_ttl_s)
+  end
+end
+
+-- ---------------------------------------------------------------- the rules of a trade
+
+local function read_side(packed)
+  local side = {player_id = packed[1], gold = packed[2], seen_version = packed[3], seen_state = packed[4],
+    lines = packed[5], units = 0, value = 0}
+  for _, line in ipairs(side.lines) do
+    side.units = side.units + line[2]
+    -- false: an item is unknown
+    side.value = side.value and line[3] and side.value + line[2] * line[3]
+  end
+  return side
+end
+
+-- The text that a caller's whole view of a player is compared with; app/commands.py writes the same.
+local function seen_state_text(player)
+  local ids = {}
+  for item_id, quantity in pairs(player.items) do
+    if quantity > 0 then ids[#ids + 1] = item_id end
+  end
+  table.sort(ids)
+  local parts = {player.username, player.class, integer_text(player.gold), integer_text(player.capacity)}
+  for _, item_id in ipairs(ids) do parts[#parts + 1] = item_id .. ':' .. integer_text(player.items[item_id]) end
   return table.concat(parts, '\0')
 end
 
-local function is_stale(key, side)
-  return (side.seen_version ~= '' and tonumber(side.seen_version) ~= side.state.version)
-    or (side.seen_state ~= '' and side.seen_state ~= seen_state_text(key))
+local function is_stale(side, player)
+  return (side.seen_version and side.seen_version ~= player.version)
+    or (side.seen_state and side.seen_state ~= seen_state_text(player))
 end
 
-local function lacks_items(side)
-  for _, line in ipairs(side.gives) do
-    if side.held[line.item_id] < line.quantity then return true end
+local function lacks_gold(side, player)
+  return player.gold - player.held_gold < side.gold
+end
+
+local function lacks_items(side, player)
+  for _, line in ipairs(side.lines) do
+    if (player.items[line[1]] or 0) - (player.held[line[1]] or 0) < line[2] then return true end
   end
   return false
 end
 
--- The first reason against the trade, or nil. The order is that of `Rejection`.
-local function rejection(one, two, key_one, key_two)
+local function overflows(side, other, player)
+  return player.gold - side.gold + other.gold > MAX_AMOUNT
+end
+
+local function exceeds_capacity(side, other, player)
+  return player.units - side.units + other.units > player.capacity
+end
+
+-- The first reason against an exchange of any kind, or nil; then both players.
+local function general_rejection(realm, one, two)
   if one.player_id == two.player_id then return 'same_player' end
-  if one.gold + two.gold + #one.gives + #two.gives == 0 then return 'empty_trade' end
-  if one.unknown_item or two.unknown_item then return 'unknown_item' end
-  if not load_side(key_one, one, two) or not load_side(key_two, two, one) then return 'unknown_player' end
-  if is_stale(key_one, one) or is_stale(key_two, two) then return 'stale_state' end
-  if one.state.gold < one.gold or two.state.gold < two.gold then return 'insufficient_gold' end
-  if lacks_items(one) or lacks_items(two) then return 'insufficient_items' end
-  if one.state.gold - one.gold + two.gold > MAX_AMOUNT or two.state.gold - two.gold + one.gold > MAX_AMOUNT then
-    return 'gold_overflow'
-  end
-  if one.state.units - one.units + two.units > one.state.capacity
-    or two.state.units - two.units + one.units > two.state.capacity then
-    return 'capacity_exceeded'
-  end
+  if one.gold + two.gold + #one.lines + #two.lines == 0 then return 'empty_trade' end
+  if not one.value or not two.value then return 'unknown_item' end
+  local player_1, player_2 = load_player(realm, one.player_id), load_player(realm, two.player_id)
+  if not player_1 or not player_2 then return 'unknown_player' end
+  if is_stale(one, player_1) or is_stale(two, player_2) then return 'stale_state' end
+  return nil, player_1, player_2
+end
+
+-- The first reason against the trade, or nil; the order is that of `Rejection`.
+local function rejection(realm, one, two)
+  local reason, player_1, player_2 = general_rejection(realm, one, two)
+  if reason then return reason end
+  if lacks_gold(one, player_1) or lacks_gold(two, player_2) then return 'insufficient_gold' end
+  if lacks_items(one, player_1) or lacks_items(two, player_2) then return 'insufficient_items' end
+  if overflows(one, two, player_1) or overflows(two, one, player_2) then return 'gold_overflow' end
+  if exceeds_capacity(one, two, player_1) or exceeds_capacity(two, one, player_2) then return 'capacity_exceeded' end
   return nil
 end
 
-local function change(side, item_id, delta)
-  local before = side.held[item_id]
+local function add_units(player, item_id, delta, changed)
+  local before = player.items[item_id] or 0
   local after = before + delta
-  if before == 0 and after > 0 then side.state.distinct = side.state.distinct + 1 end
-  if before > 0 and after == 0 then side.state.distinct = side.state.distinct - 1 end
-  side.held[item_id] = after
-  side.state.changed[item_id] = after
+  if before == 0 and after > 0 then player.distinct = player.distinct + 1 end
+  if before > 0 and after == 0 then player.distinct = player.distinct - 1 end
+  player.items[item_id] = after
+  changed[item_id] = true
+  player.changed[item_id] = true
 end
 
--- Applies what `side` gives and receives to its state in memory. Receiving comes first, so that an item that
--- goes both ways never passes through zero.
-local function settle(side, other)
-  local state = side.state
-  for _, line in ipairs(other.gives) do change(side, line.item_id, line.quantity) end
-  for _, line in ipairs(side.gives) do change(side, line.item_id, -line.quantity) end
-  state.gold = state.gold - side.gold + other.gold
-  state.units = state.units - side.units + other.units
-  state.value = state.value - side.value + other.value
-  state.version = state.version + 1
+-- Applies to a player what its side gives and receives, and returns which items changed. Receiving comes first, so
+-- that an item that goes both ways never passes through zero.
+local function settle(player, side, other)
+  local changed = {}
+  player.changed = player.changed or {}
+  for _, line in ipairs(other.lines) do add_units(player, line[1], line[2], changed) end
+  for _, line in ipairs(side.lines) do add_units(player, line[1], -line[2], changed) end
+  player.gold = player.gold - side.gold + other.gold
+  player.units = player.units - side.units + other.units
+  player.value = player.value - side.value + other.value
+  player.version = player.version + 1
+  return changed
 end
 
-local function write_state(key, state)
-  local fields, gone = {}, {}
-  for item_id, quantity in pairs(state.changed) do
-    if quantity == 0 then
-      gone[#gone + 1] = item_id
+local function packed_or_false(realm, player_id)
+  local player = load_player(realm, player_id)
+  return player and pack_player(player)
+end
+
+local function store(realm, answer_id, fingerprint, body, one, two, previous_1, previous_2)
+  realm.answer_ids[#realm.answer_ids + 1] = answer_id
+  realm.answers[answer_id] = cmsgpack.pack({fingerprint, realm.sequence, realm.occurred_at, body,
+    packed_or_false(realm, one.player_id), packed_or_false(realm, two.player_id), previous_1 or false,
+    previous_2 or false})
+end
+
+-- Moves what both sides give, in memory; returns the event's body and both players' trades before this one.
+local function accept(realm, trade_id, offer_json, one, two)
+  local player_1, player_2 = load_player(realm, one.player_id), load_player(realm, two.player_id)
+  local changed_1, changed_2 = settle(player_1, one, two), settle(player_2, two, one)
+  local previous_1, previous_2 = player_1.last_trade, player_2.last_trade
+  player_1.last_trade, player_2.last_trade = trade_id, trade_id
+  return '{"event_type":"trade_accepted","trade_id":"' .. trade_id .. '"' .. offer_json
+    .. ',"player_1":' .. side_json(one, state_json(player_1, changed_1))
+    .. ',"player_2":' .. side_json(two, state_json(player_2, changed_2)) .. '}', previous_1, previous_2
+end
+
+local function refuse(trade_id, offer_json, reason, one, two)
+  return '{"event_type":"trade_rejected","trade_id":"' .. trade_id .. '"' .. offer_json
+    .. ',"reason":"' .. reason .. '","player_1":' .. side_json(one) .. ',"player_2":' .. side_json(two) .. '}'
+end
+
+-- Decides a trade in memory, with the reason against it if that is known already; returns the reason or ''.
+local function decide(realm, trade, reason)
+  local trade_id, one, two = trade[1], read_side(trade[3]), read_side(trade[4])
+  reason = reason or rejection(realm, one, two)
+  local body, previous_1, previous_2
+  if reason then
+    body = refuse(trade_id, '', reason, one, two)
+  else
+    body, previous_1, previous_2 = accept(realm, trade_id, '', one, two)
+  end
+  emit(realm, body)
+  store(realm, trade_id, trade[2], body, one, two, previous_1, previous_2)
+  return reason or ''
+end
+
+-- What a stored answer says of its trade: the reason that it was refused for, or ''.
+local function stored_reason(answer)
+  return string.match(answer[4], '^{"event_type":"trade_rejected".-,"reason":"([a-z_]+)"') or ''
+end
+
+local function replay(stored, fingerprint)
+  local answer = cmsgpack.unpack(stored)
+  if answer[1] ~= fingerprint then return {'mismatch', 0, ''} end
+  return {'replayed', answer[2], stored_reason(answer), stored}
+end
+
+-- ---------------------------------------------------------------- trades and batches of them
+
+-- Looks up which trades have stored answers; returns their results, how many have none, how many were refused and the
+-- first trade_id that had other content.
+local function find_stored(realm, list)
+  local results, due, refused, other = {}, 0, 0, nil
+  for i, trade in ipairs(list) do
+    local stored = load_answer(realm, trade[1])
+    if stored then
+      results[i] = replay(stored, trade[2])
+      if results[i][3] ~= '' then refused = refused + 1 end
+      if results[i][1] == 'mismatch' then other = other or trade[1] end
     else
-      fields[#fields + 1] = item_id
-      fields[#fields + 1] = integer_text(quantity)
+      due = due + 1
     end
   end
-  redis.call('HSET', key, 'gold', integer_text(state.gold), 'version', integer_text(state.version),
-    'units', integer_text(state.units), 'distinct', integer_text(state.distinct),
-    'value', integer_text(state.value), unpack(fields))
-  if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
+  return results, due, refused, other
 end
 
-local function side_json(side)
-  local lines = {}
-  for i, line in ipairs(side.gives) do
-    lines[i] = '{"item_id":' .. line.item_id .. ',"quantity":' .. integer_text(line.quantity)
-      .. ',"value":' .. (line.value and integer_text(line.value) or 'null') .. '}'
+local function decided(realm, trade, reason)
+  reason = decide(realm, trade, reason)
+  return {'decided', realm.sequence, reason, realm.answers[trade[1]]}
+end
+
+local function reply(results, with_answers)
+  local answers = {}
+  for i, result in ipairs(results) do
+    answers[i] = with_answers == '1' and result[4] or false
+    result[4] = nil
   end
-  return '{"player_id":' .. side.player_id
-    .. ',"gold":' .. integer_text(side.gold)
-    .. ',"item_value":' .. ((side.unknown_item or side.value > MAX_AMOUNT) and 'null' or integer_text(side.value))
-    .. ',"items":[' .. table.concat(lines, ',') .. ']'
-    .. (side.settled and ',"state":' .. state_json(side.state) or '') .. '}'
+  return {'decided', cmsgpack.pack(results), answers}
 end
 
---[[ trade: decides one trade between two players; a trade_id that was decided before gets its stored answer.
-KEYS  1 sequence, 2 outbox, 3 stored answer, 4 and 5 the players
-ARGV  1 realm, 2 outbox_max_entries, 3 trade_id (of characters that need no JSON escape),
-      4 fingerprint of the request, 5 answer_ttl_s, then for each of both sides:
-      player_id, gold, version seen or '', whole state seen or '', number of lines,
-      and item_id, quantity, value of one unit or '' (item unknown), for each line; an item stands once a side
-Returns {'decided' | 'replayed', answer}, {'mismatch'} if the trade_id had other content, or {'outbox_full'}.
-An answer is MessagePack of {fingerprint, the event, HGETALL of player 1, HGETALL of player 2}. ]]
-local function trade(keys, args)
-  local stored = redis.call('GET', keys[3])
+--[[ Decides trades one after the other, each for itself. O(trades): callers keep a call short.
+ARGV  3 MessagePack of the trades, 4 '1' to have the answers in the results
+Returns {'decided', MessagePack of one result per trade, stored answers} or {'outbox_full'}. A result is {'decided' |
+'replayed' | 'mismatch' (the trade_id had other content), sequence, reason or ''}. ]]
+local function trades(keys, args)
+  local realm = open_realm(keys, args)
+  local list = cmsgpack.unpack(args[3])
+  local results, due = find_stored(realm, list)
+  if due > 0 and not has_room(realm, due) then return {'outbox_full'} end
+  for i, trade in ipairs(list) do
+    local twin = realm.answers[trade[1]]
+    results[i] = results[i] or (twin and replay(twin, trade[2])) or decided(realm, trade)
+  end
+  write_all(realm)
+  return reply(results, args[4])
+end
+
+local function forget(realm, sequence)
+  realm.players, realm.bodies, realm.answers, realm.answer_ids, realm.sequence = {}, {}, {}, {}, sequence
+end
+
+-- Refuses all trades that have no answer yet: the one at `culprit` for `reason`, the others for its sake.
+local function refuse_all(realm, list, results, culprit, reason)
+  for i, trade in ipairs(list) do
+    results[i] = results[i] or decided(realm, trade, i == culprit and reason or 'batch_refused')
+  end
+end
+
+--[[ Decides trades together: all are accepted, or none is. ARGV and results are those of `trades`; no trade_id twice.
+A repeat of a batch gets its answers; with a part of its trades refused before, the rest is refused too.
+Returns what `trades` returns, or {'mismatch', trade_id} if one had other content or was accepted without the rest. ]]
+local function all_or_nothing(keys, args)
+  local realm = open_realm(keys, args)
+  local list = cmsgpack.unpack(args[3])
+  local results, due, refused, other = find_stored(realm, list)
+  if not other and due > 0 and due < #list and refused == 0 then
+    for i, trade in ipairs(list) do other = other or (results[i] and trade[1]) end
+  end
+  if other then return {'mismatch', other} end
+  if due > 0 and not has_room(realm, due) then return {'outbox_full'} end
+  if refused > 0 then
+    refuse_all(realm, list, results)
+  elseif due > 0 then
+    local first = realm.sequence
+    for i, trade in ipairs(list) do
+      results[i] = decided(realm, trade)
+      if results[i][3] ~= '' then
+        local reason = results[i][3]
+        results = {}
+        forget(realm, first)
+        refuse_all(realm, list, results, i, reason)
+        break
+      end
+    end
+  end
+  write_all(realm)
+  return reply(results, args[4])
+end
+
+--[[ The batches that are too large for one call: `stage` call by call, then `commit` in one short step, then
+`settle_batch` call by call. Staging decides trades on copies of the players, and marks each player and each answer's
+key with the batch. Who comes upon a mark of a batch that is still open gives that batch up and goes on, so nobody
+waits; who comes upon one of a committed batch first makes that key what the batch left it. So the commit is one
+status, and whatever ends afterwards, everyone sees all of the batch.
+
+stage: decides the next trades of a batch.
+ARGV  3 MessagePack of the trades, 4 batch_id, 5 number of trades staged before
+Returns {'staged'}, {'refused', which of these trades, reason} or {'aborted'}: start again. ]]
+local function stage(keys, args)
+  local realm = open_realm(keys, args)
+  local list, batch_id, offset = cmsgpack.unpack(args[3]), args[4], tonumber(args[5])
+  local key, staged_players, staged_answers, staged_events = batch_keys(realm, batch_id)
+  if offset == 0 then redis.call('HSET', key, 'status', 'open') end
+  if redis.call('HGET', key, 'status') ~= 'open' then return {'aborted'} end
+  realm.staged_players, realm.sequence = staged_players, offset
+  for i, trade in ipairs(list) do
+    local reason = load_answer(realm, trade[1]) and 'answered' or decide(realm, trade)
+    if reason ~= '' then
+      redis.call('DEL', key, staged_players, staged_answers, staged_events)
+      return reason == 'answered' and {'aborted'} or {'refused', i, reason}
+    end
+  end
+  for player_id, player in pairs(realm.players) do
+    redis.call('HSET', staged_players, player_id, cmsgpack.pack(pack_player(player)))
+    redis.call('HSET', player_key(realm, player_id), 'batch', batch_id)
+  end
+  for trade_id, answer in pairs(realm.answers) do
+    redis.call('HSET', staged_answers, trade_id, answer)
+    redis.call('SET', keys[5] .. trade_id, 'batch:' .. batch_id, 'EX', realm.answer_ttl_s)
+  end
+  redis.call('RPUSH', staged_events, #realm.bodies, table.concat(realm.bodies, '\n'))
+  for _, staged in ipairs({key, staged_players, staged_answers, staged_events}) do
+    redis.call('EXPIRE', staged, STAGING_TTL_S)
+  end
+  return {'staged'}
+end
+
+--[[ commit: makes a staged batch true, at once. O(calls of `stage`).
+ARGV  3 batch_id, 4 number of its trades
+Returns {'committed', sequence before its first event, occurred_at}, {'aborted'} or {'outbox_full'}. ]]
+local function commit(keys, args)
+  local realm = open_realm(keys, args)
+  local key, staged_players, staged_answers, staged_events = batch_keys(realm, args[3])
+  if redis.call('HGET', key, 'status') ~= 'open' then return {'aborted'} end
+  if not has_room(realm, tonumber(args[4])) then return {'outbox_full'} end
+  local base, chunks = realm.sequence, redis.call('LRANGE', staged_events, 0, -1)
+  for i = 1, #chunks, 2 do
+    realm.sequence = realm.sequence + tonumber(chunks[i])
+    redis.call('XADD', keys[2], integer_text(realm.sequence) .. '-0', 'occurred_at', realm.occurred_at,
+      'events', chunks[i + 1])
+  end
+  redis.call('SET', keys[1], realm.sequence)
+  redis.call('HSET', key, 'status', 'committed', 'base', base, 'occurred_at', realm.occurred_at)
+  for _, staged in ipairs({key, staged_players, staged_answers}) do redis.call('PERSIST', staged) end
+  redis.call('DEL', staged_events)
+  return {'committed', base, realm.occurred_at}
+end
+
+--[[ settle_batch: makes players and stored answers what a committed batch left them.
+ARGV  3 batch_id, 4 MessagePack of player_ids, 5 MessagePack of trade_ids ]]
+local function settle_batch(keys, args)
+  local realm = open_realm(keys, args)
+  for _, player_id in ipairs(cmsgpack.unpack(args[4])) do load_player(realm, player_id) end
+  for _, trade_id in ipairs(cmsgpack.unpack(args[5])) do load_answer(realm, trade_id) end
+  local key, staged_players, staged_answers = batch_keys(realm, args[3])
+  if redis.call('EXISTS', staged_players, staged_answers) == 0 then redis.call('DEL', key) end
+  return {'settled'}
+end
+
+--[[ refuse_trades: refuses the next trades of a large batch.
+ARGV  3 MessagePack of the trades, 4 which of them was refused, or 0, 5 the reason
+Returns what `trades` returns, or {'mismatch', trade_id}. ]]
+local function refuse_trades(keys, args)
+  local realm = open_realm(keys, args)
+  local list = cmsgpack.unpack(args[3])
+  local results, due, _, other = find_stored(realm, list)
+  if other then return {'mismatch', other} end
+  if due > 0 and not has_room(realm, due) then return {'outbox_full'} end
+  refuse_all(realm, list, results, tonumber(args[4]), args[5])
+  write_all(realm)
+  return reply(results, '')
+end
+
+-- ---------------------------------------------------------------- players
+
+--[[ create_player: a new player with the next id. O(1).
+ARGV  3 username ('' for player_<id>), 4 class, 5 capacity, 6 gold, 7 MessagePack of lines as those of a trade
+Returns {'created', MessagePack of the player} or {'outbox_full'}. ]]
+local function create_player(keys, args)
+  local realm = open_realm(keys, args)
+  if not has_room(realm, 1) then return {'outbox_full'} end
+  local player_id = redis.call('INCR', keys[10])
+  local player = {
+    player_id = player_id, username = args[3] ~= '' and args[3] or 'player_' .. integer_text(player_id),
+    class = args[4], capacity = tonumber(args[5]), gold = tonumber(args[6]), version = 1, units = 0, distinct = 0,
+    value = 0, items = {}, held = {}, held_gold = 0, offers = 0, changed = {},
+  }
+  for _, line in ipairs(cmsgpack.unpack(args[7])) do
+    add_units(player, line[1], line[2], player.changed)
+    player.units = player.units + line[2]
+    player.value = player.value + line[2] * line[3]
+  end
+  realm.players[player_id] = player
+  redis.call('HSET', player_key(realm, player_id), 'username', player.username, 'class', player.class,
+    'capacity', player.capacity)
+  emit(realm, '{"event_type":"player_created","player_id":' .. integer_text(player_id)
+    .. ',"username":' .. cjson.encode(player.username) .. ',"player_class":' .. cjson.encode(player.class)
+    .. ',"max_capacity":' .. integer_text(player.capacity) .. ',"state":' .. state_json(player, player.changed) .. '}')
+  write_all(realm)
+  return {'created', cmsgpack.pack(pack_player(player))}
+end
+
+--[[ players: the states of players. O(players).
+ARGV  3 MessagePack of player_ids
+Returns MessagePack of a packed player or false for each. ]]
+local function players(keys, args)
+  local realm, list = open_realm(keys, args), {}
+  for i, player_id in ipairs(cmsgpack.unpack(args[3])) do list[i] = packed_or_false(realm, player_id) end
+  return cmsgpack.pack(list)
+end
+
+--[[ answers: the stored answers of trades, or of offers ('offer/' and the id). O(ids).
+ARGV  3 MessagePack of their ids
+Returns an answer or false for each. ]]
+local function answers(keys, args)
+  local realm, list = open_realm(keys, args), {}
+  for i, answer_id in ipairs(cmsgpack.unpack(args[3])) do list[i] = load_answer(realm, answer_id) end
+  return list
+end
+
+--[[ player_trades: a player's accepted trades, newest first, as far back as answers are stored. O(limit).
+ARGV  3 player_id, 4 trade_id to begin with or '' for the newest, 5 limit
+Returns {next trade_id or '', stored answer, …}. Each answer names the trade before it of either player. ]]
+local function player_trades(keys, args)
+  local realm, player_id = open_realm(keys, args), tonumber(args[3])
+  local player = load_player(realm, player_id)
+  local trade_id, found = args[4] ~= '' and args[4] or (player and player.last_trade) or '', {''}
+  while trade_id ~= '' do
+    local stored = load_answer(realm, trade_id)
+    if not stored then return found end
+    if #found > tonumber(args[5]) then
+      found[1] = trade_id
+      return found
+    end
+    local trade = cmsgpack.unpack(stored)
+    local side = (trade[5] and trade[5][1] == player_id and 7) or (trade[6] and trade[6][1] == player_id and 8)
+    if not side then return found end
+    found[#found + 1] = stored
+    trade_id = trade[side] or ''
+  end
+  return found
+end
+
+-- ---------------------------------------------------------------- offers
+
+--[[ An offer is a hash: status (open, accepted, declined, cancelled, expired), sides (MessagePack of both, as they
+came), sequence, occurred_at and expires_at of its making, and trade_id once it is accepted. Closed offers expire. ]]
+
+local function offer_key(realm, offer_id)
+  return realm.keys[7] .. offer_id
+end
+
+local function open_offers_key(realm, player_id)
+  return realm.keys[8] .. integer_text(player_id)
+end
+
+-- Holds (sign 1) or frees (sign -1), in memory, what a side gives.
+local function hold(player, side, sign)
+  player.changed, player.held_changed = player.changed or {}, {}
+  player.held_gold = player.held_gold + sign * side.gold
+  player.offers = player.offers + sign
+  for _, line in ipairs(side.lines) do
+    player.held[line[1]] = (player.held[line[1]] or 0) + sign * line[2]
+    player.held_changed[line[1]] = true
+  end
+end
+
+local function offer_rejection(realm, one, two, max_open)
+  local reason, player = general_rejection(realm, one, two)
+  if reason then return reason end
+  if lacks_gold(one, player) then return 'insufficient_gold' end
+  if lacks_items(one, player) then return 'insufficient_items' end
+  if player.offers >= max_open then return 'too_many_offers' end
+  return nil
+end
+
+local function offer_body(event_type, offer_id, expires_at, detail, one, state, two)
+  return '{"event_type":"' .. event_type .. '","offer_id":"' .. offer_id .. '","expires_at":"' .. expires_at .. '"'
+    .. detail .. ',"player_1":' .. side_json(one, state) .. ',"player_2":' .. side_json(two) .. '}'
+end
+
+local function write_offer(realm, offer_id, sides, expires_at, expires_s, one, two)
+  redis.call('HSET', offer_key(realm, offer_id), 'status', 'open', 'sides', sides, 'sequence', realm.sequence,
+    'occurred_at', realm.occurred_at, 'expires_at', expires_at, 'expires_s', expires_s)
+  redis.call('ZADD', realm.keys[9], expires_s, offer_id)
+  for _, side in ipairs({one, two}) do
+    redis.call('ZADD', open_offers_key(realm, side.player_id), realm.sequence, offer_id)
+  end
+end
+
+--[[ make_offer: player 1 offers what it gives, which is held, for what it asks of player 2.
+ARGV  3 offer_id, 4 fingerprint, 5 MessagePack of {side, side}, 6 time until it expires in seconds,
+      7 most open offers of a player
+Returns {'decided' | 'replayed', stored answer}, {'mismatch'} or {'outbox_full'}. ]]
+local function make_offer(keys, args)
+  local realm = open_realm(keys, args)
+  local offer_id, fingerprint = args[3], args[4]
+  local stored = load_answer(realm, 'offer/' .. offer_id)
   if stored then
-    if cmsgpack.unpack(stored)[1] ~= args[4] then return {'mismatch'} end
-    return {'replayed', stored}
+    return cmsgpack.unpack(stored)[1] == fingerprint and {'replayed', stored} or {'mismatch'}
   end
-  if outbox_is_full(keys[2], tonumber(args[2])) then return {'outbox_full'} end
-
-  local one, at = parse_side(args, 6)
-  local two = parse_side(args, at)
-  local reason = rejection(one, two, keys[4], keys[5])
-  local occurred_at = utc_now()
-  local event_type, outcome = 'trade_rejected', ''
+  if not has_room(realm, 1) then return {'outbox_full'} end
+  local sides = cmsgpack.unpack(args[5])
+  local one, two = read_side(sides[1]), read_side(sides[2])
+  local expires_s = realm.seconds + tonumber(args[6])
+  local expires_at = utc_text(expires_s, realm.microseconds)
+  local reason = offer_rejection(realm, one, two, tonumber(args[7]))
+  local body
   if reason then
-    outcome = ',"reason":"' .. reason .. '"'
+    body = offer_body('offer_rejected', offer_id, expires_at, ',"reason":"' .. reason .. '"', one, nil, two)
   else
-    event_type = 'trade_accepted'
-    settle(one, two)
-    settle(two, one)
-    one.settled, two.settled = true, true
-    write_state(keys[4], one.state)
-    write_state(keys[5], two.state)
+    local player = load_player(realm, one.player_id)
+    hold(player, one, 1)
+    player.version = player.version + 1
+    body = offer_body('offer_made', offer_id, expires_at, '', one, state_json(player, {}), two)
   end
-
-  local event = emit(keys[1], keys[2], args[1], event_type, occurred_at,
-    '"trade_id":"' .. args[3] .. '"' .. outcome .. ',"player_1":' .. side_json(one) .. ',"player_2":' .. side_json(two))
-  local answer = cmsgpack.pack({args[4], event, redis.call('HGETALL', keys[4]), redis.call('HGETALL', keys[5])})
-  redis.call('SET', keys[3], answer, 'EX', args[5])
-  return {'decided', answer}
+  emit(realm, body)
+  store(realm, 'offer/' .. offer_id, fingerprint, body, one, two)
+  write_all(realm)
+  if not reason then write_offer(realm, offer_id, args[5], expires_at, expires_s, one, two) end
+  return {'decided', realm.answers['offer/' .. offer_id]}
 end
 
+-- Reads an offer, or returns nil; {offer_id, status, expires_at, expires_s, one, two}.
+local function read_offer(realm, offer_id)
+  local fields = redis.call('HMGET', offer_key(realm, offer_id), 'status', 'sides', 'expires_at', 'expires_s')
+  if not fields[1] then return nil end
+  local sides = cmsgpack.unpack(fields[2])
+  local one, two = read_side(sides[1]), read_side(sides[2])
+  -- what was seen counted for the making of the offer, not for its end
+  one.seen_version, one.seen_state, two.seen_version, two.seen_state = false, false, false, false
+  return {offer_id = offer_id, status = fields[1], expires_at = fields[3], expires_s = tonumber(fields[4]),
+    one = one, two = two}
+end
+
+local function write_end(realm, offer, status, trade_id)
+  local key = offer_key(realm, offer.offer_id)
+  redis.call('HSET', key, 'status', status, 'trade_id', trade_id or '')
+  redis.call('EXPIRE', key, realm.answer_ttl_s)
+  redis.call('ZREM', realm.keys[9], offer.offer_id)
+  for _, side in ipairs({offer.one, offer.two}) do
+    redis.call('ZREM', open_offers_key(realm, side.player_id), offer.offer_id)
+  end
+end
+
+-- Ends an open offer without a trade: what it held is free again.
+local function close(realm, offer, outcome)
+  local player = load_player(realm, offer.one.player_id)
+  hold(player, offer.one, -1)
+  player.version = player.version + 1
+  emit(realm, offer_body('offer_closed', offer.offer_id, offer.expires_at, ',"outcome":"' .. outcome .. '"', offer.one,
+    state_json(player, {}), offer.two))
+  write_all(realm)
+  write_end(realm, offer, outcome)
+end
+
+--[[ close_offer: player 2 declines, or player 1 cancels.
+ARGV  3 offer_id, 4 declined | cancelled
+Returns {'decided' | 'replayed' (it had ended that way)}, {'closed', status}, {'unknown'} or {'outbox_full'}. ]]
+local function close_offer(keys, args)
+  local realm = open_realm(keys, args)
+  local offer = read_offer(realm, args[3])
+  if not offer then return {'unknown'} end
+  if offer.status == args[4] then return {'replayed'} end
+  if offer.status ~= 'open' then return {'closed', offer.status} end
+  if not has_room(realm, 1) then return {'outbox_full'} end
+  if offer.expires_s <= realm.seconds then
+    close(realm, offer, 'expired')
+    return {'closed', 'expired'}
+  end
+  close(realm, offer, args[4])
+  return {'decided'}
+end
+
+--[[ accept_offer: player 2 accepts; what is held and what was asked for change hands, as one trade.
+ARGV  3 offer_id, 4 trade_id, 5 fingerprint, 6 version of player 2 that the caller saw, or ''
+Returns {'decided' | 'replayed', stored answer of the trade}, {'mismatch'}, {'closed', status}, {'unknown'} or
+{'outbox_full'}. A refused acceptance leaves the offer open. ]]
+local function accept_offer(keys, args)
+  local realm = open_realm(keys, args)
+  local trade_id, fingerprint = args[4], args[5]
+  local stored = load_answer(realm, trade_id)
+  if stored then
+    return cmsgpack.unpack(stored)[1] == fingerprint and {'replayed', stored} or {'mismatch'}
+  end
+  local offer = read_offer(realm, args[3])
+  if not offer then return {'unknown'} end
+  if offer.status ~= 'open' then return {'closed', offer.status} end
+  if not has_room(realm, 1) then return {'outbox_full'} end
+  if offer.expires_s <= realm.seconds then
+    close(realm, offer, 'expired')
+    return {'closed', 'expired'}
+  end
+  local one, two, offer_json = offer.one, offer.two, ',"offer_id":"' .. offer.offer_id .. '"'
+  two.seen_version = tonumber(args[6]) or false
+  local player = load_player(realm, one.player_id)
+  hold(player, one, -1)
+  local reason = rejection(realm, one, two)
+  local body, previous_1, previous_2
+  if reason then
+    hold(player, one, 1)
+    player.changed = nil
+    body = refuse(trade_id, offer_json, reason, one, two)
+  else
+    body, previous_1, previous_2 = accept(realm, trade_id, offer_json, one, two)
+  end
+  emit(realm, body)
+  store(realm, trade_id, fingerprint, body, one, two, previous_1, previous_2)
+  write_all(realm)
+  if not reason then write_end(realm, offer, 'accepted', trade_id) end
+  return {'decided', realm.answers[trade_id]}
+end
+
+--[[ expire_offers: ends the offers whose time is over. O(limit).
+ARGV  3 limit
+Returns how many. ]]
+local function expire_offers(keys, args)
+  local realm = open_realm(keys, args)
+  local due = redis.call('ZRANGEBYSCORE', keys[9], '-inf', realm.seconds, 'LIMIT', 0, args[3])
+  for i, offer_id in ipairs(due) do
+    realm = open_realm(keys, args)
+    if not has_room(realm, 1) then return i - 1 end
+    close(realm, read_offer(realm, offer_id), 'expired')
+  end
+  return #due
+end
+
+--[[ offers: an offer, or a player's open ones by age. O(limit).
+ARGV  3 offer_id, or 4 player_id, 5 sequence after which, 6 limit
+Returns for each {offer_id, hash of the offer}. ]]
+local function offers(keys, args)
+  local realm, ids, found = open_realm(keys, args), {args[3]}, {}
+  if args[3] == '' then
+    ids = redis.call('ZRANGEBYSCORE', open_offers_key(realm, tonumber(args[4])), '(' .. args[5], '+inf', 'LIMIT', 0,
+      args[6])
+  end
+  for _, offer_id in ipairs(ids) do
+    local hash = redis.call('HGETALL', offer_key(realm, offer_id))
+    if #hash > 0 then found[#found + 1] = {offer_id, hash} end
+  end
+  return found
+end
+
+redis.register_function('haggle_trades', trades)
+redis.register_function('haggle_all_or_nothing', all_or_nothing)
+redis.register_function('haggle_stage', stage)
+redis.register_function('haggle_commit', commit)
+redis.register_function('haggle_settle_batch', settle_batch)
+redis.register_function('haggle_refuse_trades', refuse_trades)
 redis.register_function('haggle_create_player', create_player)
-redis.register_function('haggle_trade', trade)
+redis.register_function('haggle_make_offer', make_offer)
+redis.register_function('haggle_accept_offer', accept_offer)
+redis.register_function('haggle_close_offer', close_offer)
+redis.register_function('haggle_expire_offers', expire_offers)
+-- these answer too while memory is full
+redis.register_function({function_name = 'haggle_players', callback = players, flags = {'allow-oom'}})
+redis.register_function({function_name = 'haggle_answers', callback = answers, flags = {'allow-oom'}})
+redis.register_function({function_name = 'haggle_player_trades', callback = player_trades, flags = {'allow-oom'}})
+redis.register_function({function_name = 'haggle_offers', callback = offers, flags = {'allow-oom'}})

@@ -14,6 +14,7 @@ create table if not exists lake.haggle.trades (
     player_2_id bigint not null,
     player_2_gold bigint not null,
     player_2_item_value bigint,
-    player_2_lines integer not null
+    player_2_lines integer not null,
+    offer_id varchar
 )
 with (partitioning = array['day(occurred_at)'])

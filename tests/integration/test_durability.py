@@ -2,16 +2,14 @@
 
 from pathlib import Path
 
-from app.entrypoints.http import create_app
-from app.settings import Settings
-from tests.conftest import Realm, Redis
+from tests.conftest import Realm, Redis, client_of, settings_of
 
 
 def test_an_answered_trade_survives_kill_9_of_redis(tmp_path: Path) -> None:
     server = Redis(tmp_path)
     try:
-        settings = Settings(redis_url=server.url)
-        client = create_app(settings).test_client()
+        settings = settings_of(server)
+        client = client_of(settings)
         for _ in range(2):
             client.put("/create_player")
         body = {"trade_id": "t", "player_1": {"player_id": 1, "gold": 7}, "player_2": {"player_id": 2}}

@@ -16,13 +16,21 @@ import pytest
 import requests
 
 from app.settings import Settings
-from tests.conftest import Realm, free_port, wait_until
+from tests.conftest import SERVICE_KEY, TOKEN_KEY, Realm, free_port, wait_until
 
 
 @pytest.fixture
 def engine(settings: Settings) -> Iterator[str]:
     port = free_port()
-    environment = {**os.environ, "REDIS_URL": settings.redis_url, "REALM": settings.realm, "ENGINE_PORT": str(port)}
+    environment = {
+        **os.environ,
+        "REDIS_URL": settings.redis_url,
+        "REALM": settings.realm,
+        "ENGINE_PORT": str(port),
+        "SERVICE_KEYS": SERVICE_KEY,
+        "TOKEN_KEYS": TOKEN_KEY,
+        "ORIGINAL_ROUTES": "open",
+    }
     command = [sys.executable, "-m", "gunicorn", "--config", "python:app.entrypoints.gunicorn_conf"]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
@@ -50,6 +58,7 @@ def test_32_threads_on_hot_pairs_conserve_gold_and_items_and_leave_nothing_negat
     def trade_a_lot(seed: int) -> None:
         draw = Random(seed)
         with requests.Session() as session:
+            session.headers["Authorization"] = f"Bearer {SERVICE_KEY}"
             for _ in range(30):
                 one, two = draw.sample(range(1, 5), 2)
                 sides = [random_side(draw, player) for player in (one, two)]

@@ -12,6 +12,7 @@ from app.contract.economy import CLASSES, ITEMS
 from app.entrypoints import openapi
 from app.entrypoints.http import create_app
 from app.settings import Settings
+from tests.conftest import client_of
 
 
 def test_the_original_route_answers_a_new_player_in_the_original_words(client: FlaskClient) -> None:
@@ -102,8 +103,8 @@ def test_an_error_is_problem_json_with_its_reason(
     assert (answer.status_code, answer.json["status"], answer.json["reason"]) == (status, status, reason)
 
 
-def test_without_redis_every_command_is_a_503_with_retry_after() -> None:
-    lonely = create_app(Settings(redis_url="redis://127.0.0.1:1/0")).test_client()
+def test_without_redis_every_command_is_a_503_with_retry_after(settings: Settings) -> None:
+    lonely = client_of(replace(settings, redis_url="redis://127.0.0.1:1/0"))
     for answer in (lonely.put("/create_player"), lonely.get("/readyz"), lonely.get("/v1/players/1")):
         assert answer.status_code == 503
         assert answer.headers["Retry-After"]
@@ -112,7 +113,7 @@ def test_without_redis_every_command_is_a_503_with_retry_after() -> None:
 
 
 def test_a_full_outbox_is_a_503_before_anything_changes(settings: Settings) -> None:
-    narrow = create_app(replace(settings, outbox_max_entries=2)).test_client()
+    narrow = client_of(replace(settings, outbox_max_entries=2))
     assert [narrow.put("/create_player").status_code for _ in range(3)] == [200, 200, 503]
     assert narrow.get("/readyz").status_code == 503
     assert len((narrow.get("/v1/players").json or {})["players"]) == 2

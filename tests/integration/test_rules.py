@@ -1,6 +1,5 @@
 """The real function, through HTTP on a real server, compared with the plain-Python model."""
 
-import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +9,7 @@ from hypothesis import strategies as st
 
 from app.contract.economy import CLASSES, ITEMS
 from app.contract.events import State, TradeAccepted, decode_event
-from app.entrypoints.http import create_app
-from app.settings import Settings
-from tests.conftest import Realm, Redis
+from tests.conftest import Realm, Redis, client_of, settings_of
 from tests.model import MAX_AMOUNT, ModelRealm, ModelSide
 
 huge = st.sampled_from([2**31, MAX_AMOUNT])
@@ -48,8 +45,8 @@ def held_trade(model: ModelRealm, one: ModelSide, two: ModelSide) -> tuple[Model
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(program=programs)
 def test_random_programs_end_like_the_model(redis_server: Redis, program: list[Any]) -> None:
-    where = Settings(redis_url=redis_server.url, realm=f"t-{uuid.uuid4().hex[:12]}")
-    client, realm, model = create_app(where).test_client(), Realm(where), ModelRealm()
+    where = settings_of(redis_server)
+    client, realm, model = client_of(where), Realm(where), ModelRealm()
     for player_class in ("farmer", "banker", "warrior"):
         create(client, model, player_class)
     for command in program:

@@ -7,8 +7,8 @@ import pytest
 from pyspark.sql import types as t
 
 from app.contract.economy import CLASSES, ITEMS, MAX_CAPACITY
-from app.contract.events import SCHEMA_VERSION, decode_event
-from app.contract.reasons import Rejection
+from app.contract.events import decode_event
+from app.contract.reasons import OfferOutcome, Rejection
 from app.generate import ROOT, generated_files
 from jobs.streams.schema import event_schema, supported_types
 
@@ -21,13 +21,19 @@ def test_a_generated_file_is_as_committed(path: Path) -> None:
 
 
 def test_the_lua_function_gives_exactly_the_reasons_of_the_contract_in_their_order() -> None:
-    body = LUA[LUA.index("local function rejection") : LUA.index("local function change")]
-    assert re.findall(r"return '(\w+)'", body) == [str(reason) for reason in Rejection]
+    trade = LUA[LUA.index("local function general_rejection") : LUA.index("local function add_units")]
+    offer = LUA[LUA.index("local function offer_rejection") : LUA.index("local function offer_body")]
+    own = [reason for reason in re.findall(r"return '(\w+)'", offer) if f"'{reason}'" not in trade]
+    assert "'batch_refused'" in LUA
+    assert ["batch_refused", *re.findall(r"return '(\w+)'", trade), *own] == [str(reason) for reason in Rejection]
 
 
-def test_the_lua_library_writes_the_schema_version_and_event_types_of_the_contract() -> None:
-    assert f"SCHEMA_VERSION = {SCHEMA_VERSION}\n" in LUA
-    assert set(re.findall(r"'(player_created|trade_\w+)'", LUA)) == set(supported_types())
+def test_the_lua_library_writes_the_event_types_and_outcomes_of_the_contract() -> None:
+    written = re.findall(r"""event_type":"([a-z_]+)"|offer_body\('(\w+)'""", LUA)
+    assert {one or two for one, two in written} == set(supported_types())
+    ends = {str(outcome) for outcome in OfferOutcome}
+    assert "ARGV  3 offer_id, 4 declined | cancelled" in LUA
+    assert set(re.findall(r"close\(realm, .*?, '(\w+)'\)", LUA)) | {"declined", "cancelled"} == ends
 
 
 def test_every_class_starts_with_899_units_of_999_and_the_weights_are_out_of_20() -> None:

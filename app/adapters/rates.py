@@ -1,0 +1,41 @@
+"""Rate limits per caller, counted in Redis so that all workers and engines share them. Used by entrypoints/guard.py."""
+
+import time
+from typing import Final, NamedTuple
+
+from limits import RateLimitItemPerMinute
+from limits.storage import RedisStorage
+from limits.strategies import FixedWindowRateLimiter
+from redis import Redis
+
+from app.adapters.redis import store_errors
+
+WINDOW_S: Final = 60
+
+
+class Allowance(NamedTuple):
+    """What a caller may still send: `limit` requests a window, `remaining` of them, `reset_s` until the next one."""
+
+    limit: int
+    remaining: int
+    reset_s: int
+    is_exceeded: bool
+
+
+class Rates:
+    """Counts requests per caller and minute. Raises Unavailable when Redis cannot serve it."""
+
+    def __init__(self, client: Redis, realm: str) -> None:
+        storage = RedisStorage(
+            "redis://", connection_pool=client.connection_pool, wrap_exceptions=False, key_prefix=f"{{{realm}}}:rates"
+        )
+        self._limiter = FixedWindowRateLimiter(storage)
+
+    def count(self, caller: str, limit: int) -> Allowance:
+        """Counts one request of the caller against `limit` a minute."""
+        item = RateLimitItemPerMinute(limit)
+        with store_errors():
+            within = self._limiter.hit(item, caller)
+            window = self._limiter.get_window_stats(item, caller)
+        reset_s = max(1, round(window.reset_time - time.time()))
+        return Allowance(limit, window.remaining, reset_s, is_exceeded=not within)

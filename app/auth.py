@@ -1,0 +1,90 @@
+"""Who is calling: the game server with a service key, or a player with a token. Used by entrypoints/http.py.
+
+A service key is a secret that the game server shares with the engine and may do everything. A player token is a JSON
+Web Token (RFC 7519, HS256) for one player of one realm; the game server asks for it and hands it to the player's
+client. Several keys of either kind are valid at once, so that they can be rotated without a pause.
+"""
+
+import hashlib
+import hmac
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+import jwt
+
+from app.errors import SettingsError, Unauthenticated
+from app.settings import Settings
+
+_ALGORITHM: Final = "HS256"
+_SERVICE_KEY_LENGTH: Final = 16
+_TOKEN_KEY_LENGTH: Final = 32
+
+
+class Caller(NamedTuple):
+    """Who is calling: a player, or with None the game server, told apart by its key."""
+
+    player_id: int | None
+    name: str
+
+
+ANYONE: Final = Caller(None, "anyone")
+"""The caller of a route that asks for no key, and every caller while authentication is off."""
+
+
+class Authenticator:
+    """Knows the keys; raises SettingsError if authentication is on without good ones."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.is_on = settings.authentication == "on"
+        self._service_keys = _keys(settings.service_keys)
+        self._token_keys = {_key_id(key): key for key in _keys(settings.token_keys)}
+        if self.is_on:
+            _check("SERVICE_KEYS", self._service_keys, _SERVICE_KEY_LENGTH)
+            _check("TOKEN_KEYS", list(self._token_keys.values()), _TOKEN_KEY_LENGTH)
+
+    def caller(self, authorization: str | None) -> Caller:
+        """The caller that an Authorization header names; raises Unauthenticated."""
+        if not self.is_on:
+            return ANYONE
+        scheme, _, credential = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not credential:
+            raise Unauthenticated("send the header `Authorization: Bearer <service key or player token>`")
+        for key in self._service_keys:
+            if hmac.compare_digest(key.encode(), credential.encode(errors="surrogateescape")):
+                return Caller(None, f"service:{_key_id(key)}")
+        return self._player(credential)
+
+    def token(self, player_id: int) -> tuple[str, datetime]:
+        """A new token of a player, and when it expires."""
+        now = datetime.now(UTC).replace(microsecond=0)
+        expires_at = now + timedelta(seconds=self._settings.token_ttl_s)
+        claims = {"sub": str(player_id), "aud": self._settings.realm, "iat": now, "exp": expires_at}
+        key_id, key = next(iter(self._token_keys.items()))
+        return jwt.encode(claims, key, _ALGORITHM, headers={"kid": key_id}), expires_at
+
+    def _player(self, token: str) -> Caller:
+        try:
+            key = self._token_keys[str(jwt.get_unverified_header(token).get("kid"))]
+            options: jwt.types.Options = {"require": ["exp", "sub", "aud"]}
+            claims = jwt.decode(token, key, [_ALGORITHM], options, audience=self._settings.realm)
+            return Caller(int(claims["sub"]), f"player:{claims['sub']}")
+        except jwt.ExpiredSignatureError:
+            raise Unauthenticated("the player token has expired; the game server issues a new one") from None
+        except (jwt.InvalidTokenError, KeyError, ValueError):
+            raise Unauthenticated("the bearer is neither a service key nor a valid token of a player") from None
+
+
+def _keys(text: str) -> list[str]:
+    return [key.strip() for key in text.split(",") if key.strip()]
+
+
+def _key_id(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:12]
+
+
+def _check(variable: str, keys: list[str], length: int) -> None:
+    if not keys:
+        raise SettingsError([f"{variable} is missing; set it, or AUTHENTICATION=off on a machine of your own"])
+    if any(len(key) < length for key in keys):
+        raise SettingsError([f"{variable} has a key of fewer than {length} characters"])
