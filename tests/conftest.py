@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import redis
 from flask.testing import FlaskClient
@@ -100,6 +101,15 @@ def client_of(settings: Settings) -> FlaskClient:
     return client
 
 
+FIELDS = ["player_id", "username", "class", "capacity", "gold", "version", "units", "distinct", "value", "items"]
+FIELDS += ["held_gold", "held", "offers", "last_trade", "batch"]
+
+
+def as_units(units: Any) -> dict[int, int]:
+    """Units by item_id; they are stored as a list if the items are 1, 2, 3 and so on."""
+    return units if isinstance(units, dict) else dict(enumerate(units, start=1))
+
+
 class Realm:
     """A look behind the engine: what a realm holds in Redis, and a way to put a player into an odd state."""
 
@@ -111,18 +121,25 @@ class Realm:
     def snapshot(self) -> dict[str, Any]:
         """Everything but the stored answers."""
         players = int(self.redis.get(self.keys.player_count) or 0)
-        states = {player: self.redis.hgetall(self.keys.player(player)) for player in range(1, players + 1)}
+        states = {player: self.state(player) for player in range(1, players + 1)}
         return {"states": states, "events": self.events(), "sequence": self.redis.get(self.keys.sequence)}
 
     def events(self) -> list[bytes]:
         return [entry.event for entry in Outbox(self.redis, self.keys.realm).read(0, 1_000_000)]
 
-    def states(self) -> dict[int, dict[bytes, bytes]]:
-        states: dict[int, dict[bytes, bytes]] = self.snapshot()["states"]
+    def states(self) -> dict[int, dict[str, Any]]:
+        states: dict[int, dict[str, Any]] = self.snapshot()["states"]
         return states
 
+    def state(self, player_id: int) -> dict[str, Any]:
+        """What is stored of a player, by the names of haggle.lua."""
+        state = dict(zip(FIELDS, msgspec.msgpack.decode(self.redis.get(self.keys.player(player_id))), strict=True))
+        return {name: as_units(value) if name in ("items", "held") else value for name, value in state.items()}
+
     def set_gold(self, player_id: int, gold: int) -> None:
-        self.redis.hset(self.keys.player(player_id), "gold", gold)
+        state = list(msgspec.msgpack.decode(self.redis.get(self.keys.player(player_id))))
+        state[FIELDS.index("gold")] = gold
+        self.redis.set(self.keys.player(player_id), msgspec.msgpack.encode(state))
 
 
 @pytest.fixture

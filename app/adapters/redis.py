@@ -23,15 +23,14 @@ from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from app.commands import CreatePlayer, Give, Held, HeldItem, Inventory, ItemQuantity, MakeOffer, Player, Trade
+from app.adapters.packed import as_time, event_of, event_texts, player_or_none, read_answer, read_player
+from app.commands import CreatePlayer, Give, MakeOffer, Player, Trade
 from app.contract.economy import CLASSES, ITEMS, MAX_CAPACITY
 from app.contract.events import (
-    SCHEMA_VERSION,
     OfferMade,
     OfferRejected,
     TradeAccepted,
     TradeRejected,
-    decode_event,
 )
 from app.contract.reasons import OfferOutcome, Problem
 from app.errors import BatchContended, IdempotencyMismatch, NotFound, OfferClosed, Unavailable
@@ -44,19 +43,16 @@ LATENCY: Final = Histogram(
 )
 
 _log = logging.getLogger(__name__)
-_LIBRARY: Final = files("app").joinpath("lua/haggle.lua").read_text()
+_SOURCE: Final = files("app").joinpath("lua/haggle.lua").read_text()
+# engines of two versions work side by side during an upgrade: each calls the functions that it came with
+_VERSION: Final = hashlib.sha256(_SOURCE.encode()).hexdigest()[:8]
+_LIBRARY: Final = _SOURCE.replace("name=haggle", f"name=haggle_{_VERSION}").replace("'haggle_", f"'haggle_{_VERSION}_")
 _STAGING_ATTEMPTS: Final = 5
 _ENTRIES_PER_READ: Final = 256
 
 TRADES_PER_CALL: Final = 128
 """Trades that one Lua call decides at most, a few milliseconds of work, so that no other command waits long."""
 
-Packed = tuple[int, str, str, int, int, int, int, int, int, list[int], int, list[int], int, str | bool]
-"""A player as `pack_player` of haggle.lua gives it."""
-_StoredAnswer = tuple[str, int, str, str, Packed | bool, Packed | bool, str | bool, str | bool]
-
-_answers: Final = msgspec.msgpack.Decoder(_StoredAnswer)
-_packed_players: Final = msgspec.msgpack.Decoder(list[Packed | bool])
 _encode: Final = msgspec.msgpack.Encoder().encode
 T = TypeVar("T")
 
@@ -189,14 +185,6 @@ def store_errors() -> Iterator[None]:
         raise Unavailable(Problem.STORE_UNAVAILABLE, "Redis cannot write now; send the same request again") from error
 
 
-def envelope(realm: str, sequence: int, occurred_at: str, body: str) -> bytes:
-    """The JSON text of an event: the fields of `Envelope` in front of the body that the Lua function wrote."""
-    return (
-        f'{{"event_id":"{realm}:{sequence}","schema_version":{SCHEMA_VERSION},"realm":"{realm}",'
-        f'"sequence":{sequence},"occurred_at":"{occurred_at}",{body[1:]}'
-    ).encode()
-
-
 class Store:
     """Players, stored answers and offers of one realm. Methods raise Unavailable when Redis cannot serve them."""
 
@@ -214,8 +202,8 @@ class Store:
         start = CLASSES[command.player_class]
         lines = [(item_id, quantity, ITEMS[item_id].value) for item_id, quantity in start.items.items()]
         arguments = (command.username or "", start.name, MAX_CAPACITY, start.gold, _encode(lines))
-        _, packed = self._decide("haggle_create_player", *arguments)
-        return _player(msgspec.msgpack.decode(packed, type=Packed))
+        _, packed = self._decide("create_player", *arguments)
+        return read_player(packed)
 
     def player(self, player_id: int) -> Player | None:
         """The player's state, or None if there is no such player."""
@@ -230,14 +218,14 @@ class Store:
         return [player for player in found if player]
 
     def _players(self, ids: Sequence[int]) -> list[Player | None]:
-        packed = self._function("haggle_players", _encode(list(ids)))
-        return [_player_or_none(player) for player in _packed_players.decode(packed)]
+        found = self._function("players", _encode(list(ids)))
+        return [read_player(packed) if packed else None for packed in found]
 
     # ------------------------------------------------------------ trades
 
     def trade(self, command: Trade) -> Answer:
         """Decides the trade, or gives its stored answer; raises IdempotencyMismatch if its content differs."""
-        _, packed, (answer,) = self._decide("haggle_trades", _encode([_wire_trade(command)]), 1)
+        _, packed, (answer,) = self._decide("trades", _encode([_wire_trade(command)]), 1)
         (result,) = _results(packed)
         if result.status == "mismatch":
             raise IdempotencyMismatch(command.trade_id)
@@ -245,7 +233,7 @@ class Store:
 
     def trades(self, commands: Sequence[Trade]) -> list[Result]:
         """Decides at most TRADES_PER_CALL trades in one step, each for itself."""
-        return _results(self._decide("haggle_trades", _wire(commands), "")[1])
+        return _results(self._decide("trades", _wire(commands), "")[1])
 
     def trades_all_or_nothing(self, commands: Sequence[Trade]) -> list[Result]:
         """Decides trades together: all are accepted, or none is; no trade_id twice.
@@ -254,7 +242,7 @@ class Store:
         keep changing their players meanwhile, and IdempotencyMismatch as `trade` does.
         """
         if len(commands) <= TRADES_PER_CALL:
-            return self._together("haggle_all_or_nothing", commands, "")
+            return self._together("all_or_nothing", commands, "")
         stored = self._stored_results(commands)
         if all(stored):
             return [result for result in stored if result]
@@ -279,11 +267,10 @@ class Store:
         found: list[Result | None] = []
         for part in _parts(commands, TRADES_PER_CALL):
             for command, packed in zip(part, self._raw_answers([command.trade_id for command in part]), strict=True):
-                fingerprint, sequence, _, body, *_ = _answers.decode(packed) if packed else ("", 0, "", "")
-                if packed and fingerprint != _fingerprint(command):
+                answer = read_answer(packed) if packed else None
+                if answer and answer.fingerprint != _fingerprint(command):
                     raise IdempotencyMismatch(command.trade_id)
-                reason = _reason(body) if packed else ""
-                found.append(Result("replayed", sequence, reason) if packed else None)
+                found.append(Result("replayed", answer.sequence, answer.reason) if answer else None)
         return found
 
     def _refuse(self, commands: Sequence[Trade], culprit: int, reason: str) -> list[Result]:
@@ -291,20 +278,20 @@ class Store:
         for part in _parts(commands, TRADES_PER_CALL):
             here = culprit - len(results) + 1
             place = here if 1 <= here <= len(part) else 0
-            results += self._together("haggle_refuse_trades", part, place, reason)
+            results += self._together("refuse_trades", part, place, reason)
         return results
 
     def _stage_and_commit(self, commands: Sequence[Trade]) -> list[Result] | None:
         """One attempt at a large batch; None if another command came in between."""
         batch_id, staged = uuid.uuid4().hex, 0
         for part in _parts(commands, TRADES_PER_CALL):
-            status, *rest = self._decide("haggle_stage", _wire(part), batch_id, staged)
+            status, *rest = self._decide("stage", _wire(part), batch_id, staged)
             if status == b"aborted":
                 return None
             if status == b"refused":
                 return self._refuse(commands, staged + rest[0] - 1, rest[1].decode())
             staged += len(part)
-        status, *rest = self._decide("haggle_commit", batch_id, staged)
+        status, *rest = self._decide("commit", batch_id, staged)
         if status == b"aborted":
             return None
         self._settle(batch_id, commands)
@@ -320,7 +307,7 @@ class Store:
         parts += [([], part) for part in _parts(ids, TRADES_PER_CALL)]
         try:
             for player_ids, trade_ids in parts:
-                self._function("haggle_settle_batch", batch_id, _encode(player_ids), _encode(trade_ids))
+                self._function("settle_batch", batch_id, _encode(player_ids), _encode(trade_ids))
         except Unavailable as error:
             _log.warning("a committed batch is not settled yet", extra={"context": {"error": str(error)}})
 
@@ -330,19 +317,19 @@ class Store:
         return self._answer(packed, replayed=True) if packed else None
 
     def _raw_answers(self, answer_ids: Sequence[str]) -> list[bytes | None]:
-        found: list[bytes | None] = self._function("haggle_answers", _encode(answer_ids))
+        found: list[bytes | None] = self._function("answers", _encode(answer_ids))
         return found
 
     def player_trades(self, player_id: int, first: str, limit: int) -> tuple[list[Answer], str | None]:
         """A player's accepted trades, newest first, from the one named `first` on, and the name of the next."""
-        following, *found = self._function("haggle_player_trades", player_id, first, limit)
+        following, *found = self._function("player_trades", player_id, first, limit)
         return [self._answer(packed, replayed=True) for packed in found], following.decode() or None
 
     def _answer(self, packed: Any, *, replayed: bool) -> Answer:
-        _, sequence, occurred_at, body, player_1, player_2, *_ = _answers.decode(packed)
-        event = decode_event(envelope(self.keys.realm, sequence, occurred_at, body))
+        stored = read_answer(packed)
+        event = event_of(self.keys.realm, stored.sequence, stored.occurred_at, stored.body)
         assert isinstance(event, TradeAccepted | TradeRejected)
-        return Answer(event, _player_or_none(player_1), _player_or_none(player_2), replayed)
+        return Answer(event, player_or_none(stored.player_1), player_or_none(stored.player_2), replayed)
 
     # ------------------------------------------------------------ offers
 
@@ -350,18 +337,18 @@ class Store:
         """Makes the offer, or gives its stored answer; raises IdempotencyMismatch if its content differs."""
         sides = _encode((_wire_side(command.player_1), _wire_side(command.player_2)))
         limits = (command.expires_in_s, self._settings.offers_max_open)
-        status, *rest = self._decide("haggle_make_offer", command.offer_id, _fingerprint(command), sides, *limits)
+        status, *rest = self._decide("make_offer", command.offer_id, _fingerprint(command), sides, *limits)
         if status == b"mismatch":
             raise IdempotencyMismatch(command.offer_id)
-        _, sequence, occurred_at, body, player_1, *_ = _answers.decode(rest[0])
-        event = decode_event(envelope(self.keys.realm, sequence, occurred_at, body))
+        stored = read_answer(rest[0])
+        event = event_of(self.keys.realm, stored.sequence, stored.occurred_at, stored.body)
         assert isinstance(event, OfferMade | OfferRejected)
-        return OfferAnswer(event, _player_or_none(player_1), replayed=status == b"replayed")
+        return OfferAnswer(event, player_or_none(stored.player_1), replayed=status == b"replayed")
 
     def accept_offer(self, offer_id: str, trade_id: str, version: int | None) -> Answer:
         """Player 2 accepts; the trade's answer, or raises NotFound, OfferClosed or IdempotencyMismatch."""
         fingerprint = hashlib.blake2b(f"{offer_id}/{version}".encode(), digest_size=16).hexdigest()
-        reply = self._decide("haggle_accept_offer", offer_id, trade_id, fingerprint, version or "")
+        reply = self._decide("accept_offer", offer_id, trade_id, fingerprint, version or "")
         if reply[0] == b"mismatch":
             raise IdempotencyMismatch(trade_id)
         _raise_unless_open(offer_id, reply)
@@ -369,23 +356,23 @@ class Store:
 
     def close_offer(self, offer_id: str, outcome: OfferOutcome) -> bool:
         """Ends an open offer; True if it had ended that way before. Raises NotFound or OfferClosed."""
-        reply = self._decide("haggle_close_offer", offer_id, outcome)
+        reply = self._decide("close_offer", offer_id, outcome)
         _raise_unless_open(offer_id, reply)
         return bool(reply[0] == b"replayed")
 
     def expire_offers(self, limit: int) -> int:
         """Ends the open offers whose time is over, `limit` at most; returns how many."""
-        ended: int = self._function("haggle_expire_offers", limit)
+        ended: int = self._function("expire_offers", limit)
         return ended
 
     def offer(self, offer_id: str) -> StoredOffer | None:
         """The offer; None if there never was one or it ended too long ago."""
-        found = self._function("haggle_offers", offer_id)
+        found = self._function("offers", offer_id)
         return _offer(*found[0]) if found else None
 
     def open_offers(self, player_id: int, after: int, limit: int) -> list[StoredOffer]:
         """A player's open offers, made or received, in the order of their sequence, those above `after`."""
-        return [_offer(*found) for found in self._function("haggle_offers", "", player_id, after, limit)]
+        return [_offer(*found) for found in self._function("offers", "", player_id, after, limit)]
 
     # ------------------------------------------------------------ operations
 
@@ -412,9 +399,10 @@ class Store:
         return reply
 
     def _function(self, function: str, *arguments: Any) -> Any:
+        name = f"haggle_{_VERSION}_{function}"
         started = time.perf_counter()
         with store_errors():
-            reply = self._call(lambda: self._client.fcall(function, *self._fixed, *arguments))
+            reply = self._call(lambda: self._client.fcall(name, *self._fixed, *arguments))
         LATENCY.observe(time.perf_counter() - started)
         return reply
 
@@ -466,11 +454,9 @@ class Outbox:
         entries = reply[0][1] if reply else []
         return [event for entry_id, fields in entries for event in self._events(entry_id, fields) if event[0] > after]
 
-    def _events(self, entry_id: bytes, fields: dict[bytes, bytes]) -> Iterator[OutboxEntry]:
+    def _events(self, entry_id: bytes, fields: dict[bytes, bytes]) -> list[OutboxEntry]:
         last, occurred_at = int(entry_id.split(b"-")[0]), fields[b"occurred_at"].decode()
-        bodies = fields[b"events"].decode().split("\n")
-        for sequence, body in enumerate(bodies, start=last - len(bodies) + 1):
-            yield OutboxEntry(sequence, envelope(self._keys.realm, sequence, occurred_at, body))
+        return [OutboxEntry(*text) for text in event_texts(self._keys.realm, last, occurred_at, fields[b"events"])]
 
     def trim(self, up_to: int) -> None:
         """Forgets the entries up to and with sequence number `up_to`, which Kafka holds."""
@@ -515,41 +501,6 @@ def _results(packed: bytes) -> list[Result]:
     return msgspec.msgpack.decode(packed, type=list[Result])
 
 
-def _reason(body: str) -> str:
-    decided = msgspec.json.decode(body, type=dict[str, Any])
-    return str(decided.get("reason", ""))
-
-
-def _player_or_none(packed: Packed | bool) -> Player | None:  # noqa: FBT001 false stands for no such player
-    return None if isinstance(packed, bool) else _player(packed)
-
-
-def _player(packed: Packed) -> Player:
-    player_id, username, player_class, capacity, gold, version, units, _, _, items, held_gold, held, *_ = packed
-    return Player(
-        player_id=player_id,
-        username=username,
-        player_class=player_class,
-        gold=gold,
-        version=version,
-        inventory=Inventory(
-            max_capacity=capacity,
-            current_capacity=capacity - units,
-            items=[_held_item(item_id, quantity) for item_id, quantity in _pairs(items)],
-        ),
-        held=Held(held_gold, [ItemQuantity(*pair) for pair in _pairs(held)]) if held_gold or held else msgspec.UNSET,
-    )
-
-
-def _pairs(flat: list[int]) -> list[tuple[int, int]]:
-    return sorted(zip(flat[::2], flat[1::2], strict=True))
-
-
-def _held_item(item_id: int, quantity: int) -> HeldItem:
-    item = ITEMS[item_id]
-    return HeldItem(item_id, item.name, item.level, item.value, quantity)
-
-
 def _offer(offer_id: bytes, flat: list[bytes]) -> StoredOffer:
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
     one, two = msgspec.msgpack.decode(fields[b"sides"])
@@ -557,8 +508,8 @@ def _offer(offer_id: bytes, flat: list[bytes]) -> StoredOffer:
         offer_id=offer_id.decode(),
         status=fields[b"status"].decode(),
         sequence=int(fields[b"sequence"]),
-        occurred_at=datetime.fromisoformat(fields[b"occurred_at"].decode()),
-        expires_at=datetime.fromisoformat(fields[b"expires_at"].decode()),
+        occurred_at=as_time(fields[b"occurred_at"].decode()),
+        expires_at=as_time(fields[b"expires_at"].decode()),
         player_1=_offered(one),
         player_2=_offered(two),
         trade_id=fields.get(b"trade_id", b"").decode() or None,

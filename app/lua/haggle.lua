@@ -1,7 +1,7 @@
 #!lua name=haggle
 --[[ The rules of Haggle. Each function decides commands atomically and writes state, outbox entry and stored answers
 in the same step. app/adapters/redis.py loads this library, builds all keys and calls it; reasons are those of
-app/contract/reasons.py, event bodies those of app/contract/events.py.
+app/contract/reasons.py, and app/adapters/packed.py makes the events of app/contract/events.py of what is packed here.
 
 In every function: all checks first, on players in memory, then all writes; so a refusal or a defect writes nothing
 half-way. Amounts are integers of 0 … 2^53-1, which Lua's doubles hold exactly; callers check types and ranges.
@@ -11,13 +11,11 @@ KEYS of every function (a prefix ends with ':' and is followed by an id)
   4 prefix of players   5 prefix of stored answers   6 prefix of batches in progress   7 prefix of offers
   8 prefix of each player's open offers (sorted sets)   9 when open offers expire (sorted set)   10 player counter
 
-A player is a hash: username, class, capacity, gold, version, units, distinct, value (gold value of all items), one
-field per item held, named by its id; if it has them: offers (open ones that it made), held_gold and held:<item_id>
-(what those hold in escrow; it is counted in gold and items too), last_trade, batch (see `stage`).
+A player is MessagePack, see `PLAYER_ID` …: one string is read and written faster than a hash of many fields.
 An outbox entry stands for one or more events: its id is <sequence of the last>-0, its fields are `occurred_at` and
-`events`, their bodies, one a line. The relay puts the envelope in front of each.
+`events`, MessagePack of a list of event bodies, see `exchange_body` and `create_player`.
 A stored answer is MessagePack of {fingerprint, sequence, occurred_at, body of the event, player 1, player 2,
-last_trade of player 1 before it, last_trade of player 2 before it}; a player is packed as `pack_player` does.
+last_trade of player 1 before it, last_trade of player 2 before it}; a player that there is not is false.
 
 A trade comes as {trade_id, fingerprint, side, side}, a side as {player_id, gold, version seen or false, whole state
 seen or false, lines}, a line as {item_id, quantity, value of one unit or false (item unknown)}, an item once a side. ]]
@@ -25,9 +23,9 @@ seen or false, lines}, a line as {item_id, quantity, value of one unit or false 
 local MAX_AMOUNT = 9007199254740991
 local STAGING_TTL_S = 60
 
--- Lua's own conversion keeps 14 digits
+-- The text of an amount; Lua's own conversion, which `..` makes, keeps 14 digits.
 local function integer_text(number)
-  return number < 1e14 and tostring(number) or string.format('%.0f', number)
+  return number < 1e14 and number or string.format('%.0f', number)
 end
 
 -- ---------------------------------------------------------------- time
@@ -64,7 +62,7 @@ local function open_realm(keys, args)
   local time = redis.call('TIME')
   local seconds, microseconds = tonumber(time[1]), tonumber(time[2])
   return {
-    keys = keys, players = {}, bodies = {}, answers = {}, answer_ids = {},
+    keys = keys, players = {}, packed = {}, changed = {}, bodies = {}, answers = {}, answer_ids = {},
     sequence = tonumber(counts[1] or 0), published = tonumber(counts[2] or 0),
     outbox_max_entries = tonumber(args[1]), answer_ttl_s = args[2],
     seconds = seconds, microseconds = microseconds, occurred_at = utc_text(seconds, microseconds),
@@ -77,91 +75,23 @@ end
 
 -- ---------------------------------------------------------------- players
 
-local NUMBERS = {
-  capacity = true, gold = true, version = true, units = true, distinct = true, value = true, offers = true,
-  held_gold = true,
-}
-
-local function read_player(key, player_id)
-  local hash = redis.call('HGETALL', key)
-  if #hash == 0 then return false end
-  local player = {player_id = player_id, items = {}, held = {}, held_gold = 0, offers = 0}
-  for i = 1, #hash, 2 do
-    local field, value = hash[i], hash[i + 1]
-    local item_id = tonumber(field)
-    if item_id then
-      player.items[item_id] = tonumber(value)
-    elseif NUMBERS[field] then
-      player[field] = tonumber(value)
-    elseif string.sub(field, 1, 5) == 'held:' then
-      player.held[tonumber(string.sub(field, 6))] = tonumber(value)
-    else
-      player[field] = value
-    end
-  end
-  return player
-end
-
-local function flat(quantities)
-  local list, n = {}, 0
-  for item_id, quantity in pairs(quantities) do
-    if quantity > 0 then
-      list[n + 1], list[n + 2], n = item_id, quantity, n + 2
-    end
-  end
-  return list
-end
-
-local function unflat(list)
-  local quantities = {}
-  for i = 1, #list, 2 do quantities[list[i]] = list[i + 1] end
-  return quantities
-end
-
--- The form in which players stand in answers, in replies and in batches in progress; `Packed` in adapters/redis.py.
-local function pack_player(player)
-  return {player.player_id, player.username, player.class, player.capacity, player.gold, player.version, player.units,
-    player.distinct, player.value, flat(player.items), player.held_gold, flat(player.held), player.offers,
-    player.last_trade or false}
-end
-
-local function unpack_player(packed)
-  return {player_id = packed[1], username = packed[2], class = packed[3], capacity = packed[4], gold = packed[5],
-    version = packed[6], units = packed[7], distinct = packed[8], value = packed[9], items = unflat(packed[10]),
-    held_gold = packed[11], held = unflat(packed[12]), offers = packed[13], last_trade = packed[14] or nil}
-end
+--[[ Where a player's fields stand in its list, which is packed to be stored, and in answers and replies.
+Units, distinct items and value (in gold) count all items; OFFERS is the number of open offers that it made, and what
+those hold in escrow is HELD_GOLD and HELD, which GOLD and ITEMS count too; LAST_TRADE is its newest accepted trade or
+false; BATCH marks it or is false, see `stage`. ITEMS and HELD are units by item_id, without zeros; a table whose keys
+are 1 to n is packed as a list, which is the same to Lua. ]]
+local PLAYER_ID, USERNAME, CLASS, CAPACITY, GOLD, VERSION, UNITS, DISTINCT = 1, 2, 3, 4, 5, 6, 7, 8
+local VALUE, ITEMS, HELD_GOLD, HELD, OFFERS, LAST_TRADE, BATCH = 9, 10, 11, 12, 13, 14, 15
 
 local function player_key(realm, player_id)
   return realm.keys[4] .. integer_text(player_id)
 end
 
--- Gives an amount's field a new value; there is no field for zero.
-local function put(fields, gone, field, amount)
-  if amount > 0 then
-    fields[#fields + 1] = field
-    fields[#fields + 1] = amount
-  else
-    gone[#gone + 1] = field
-  end
-end
-
--- Writes what a call changed of a player: `changed` and `held_changed` list the items.
-local function write_player(realm, player)
-  local key = player_key(realm, player.player_id)
-  local fields, gone = {}, {}
-  for item_id in pairs(player.changed) do put(fields, gone, item_id, player.items[item_id]) end
-  if player.held_changed then
-    for item_id in pairs(player.held_changed) do put(fields, gone, 'held:' .. item_id, player.held[item_id]) end
-    put(fields, gone, 'held_gold', player.held_gold)
-    put(fields, gone, 'offers', player.offers)
-  end
-  if player.last_trade then
-    fields[#fields + 1] = 'last_trade'
-    fields[#fields + 1] = player.last_trade
-  end
-  redis.call('HSET', key, 'gold', player.gold, 'version', player.version, 'units', player.units,
-    'distinct', player.distinct, 'value', player.value, unpack(fields))
-  if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
+-- Seals a change of a player in memory: the next version, to be written.
+local function change(realm, player)
+  player[VERSION] = player[VERSION] + 1
+  realm.packed[player[PLAYER_ID]] = cmsgpack.pack(player)
+  realm.changed[#realm.changed + 1] = player[PLAYER_ID]
 end
 
 -- ---------------------------------------------------------------- batches in progress, as others see them
@@ -179,25 +109,19 @@ local function is_committed(realm, batch_id)
   return status == 'committed'
 end
 
--- Makes a player what a committed batch left it, or just takes the mark of one that was given up.
+-- Makes a player what a committed batch left it, or just takes the mark of one that was given up; returns it packed.
 local function settle_player(realm, player)
-  local key = player_key(realm, player.player_id)
-  local _, staged_players = batch_keys(realm, player.batch)
-  local staged = is_committed(realm, player.batch) and redis.call('HGET', staged_players, player.player_id)
-  redis.call('HDEL', key, 'batch')
-  if not staged then
-    player.batch = nil
-    return player
+  local _, staged_players = batch_keys(realm, player[BATCH])
+  local player_id = player[PLAYER_ID]
+  local packed = is_committed(realm, player[BATCH]) and redis.call('HGET', staged_players, player_id)
+  if packed then
+    redis.call('HDEL', staged_players, player_id)
+  else
+    player[BATCH] = false
+    packed = cmsgpack.pack(player)
   end
-  local after = unpack_player(cmsgpack.unpack(staged))
-  after.changed, after.held_changed = {}, {}
-  for item_id in pairs(player.items) do after.changed[item_id] = true end
-  for item_id in pairs(after.items) do after.changed[item_id] = true end
-  for item_id in pairs(after.changed) do after.items[item_id] = after.items[item_id] or 0 end
-  for item_id in pairs(player.held) do after.held[item_id] = after.held[item_id] or 0 end
-  write_player(realm, after)
-  redis.call('HDEL', staged_players, player.player_id)
-  return read_player(key, player.player_id)
+  redis.call('SET', player_key(realm, player_id), packed)
+  return packed
 end
 
 local function settle_answer(realm, trade_id, batch_id)
@@ -220,14 +144,14 @@ end
 local function load_player(realm, player_id)
   local player = realm.players[player_id]
   if player ~= nil then return player end
-  local staged = realm.staged_players and redis.call('HGET', realm.staged_players, player_id)
-  if staged then
-    player = unpack_player(cmsgpack.unpack(staged))
-  else
-    player = read_player(player_key(realm, player_id), player_id)
-    if player and player.batch then player = settle_player(realm, player) end
+  local packed = (realm.staged_players and redis.call('HGET', realm.staged_players, player_id))
+    or redis.call('GET', player_key(realm, player_id))
+  player = packed and cmsgpack.unpack(packed)
+  if player and player[BATCH] then
+    packed = settle_player(realm, player)
+    player = cmsgpack.unpack(packed)
   end
-  realm.players[player_id] = player
+  realm.players[player_id], realm.packed[player_id] = player, packed
   return player
 end
 
@@ -242,31 +166,31 @@ end
 
 -- ---------------------------------------------------------------- events
 
-local function lines_json(lines)
-  local parts = {}
-  for i = 1, #lines do
-    local line = lines[i]
-    parts[i] = '{"item_id":' .. integer_text(line[1]) .. ',"quantity":' .. integer_text(line[2])
-      .. ',"value":' .. (line[3] and integer_text(line[3]) or 'null') .. '}'
+-- A player's state after a change, as events show it; `touched` lists the items that changed.
+local function state_of(player, touched)
+  local quantities, n = {}, 0
+  for item_id in pairs(touched) do
+    quantities[n + 1], quantities[n + 2], n = item_id, player[ITEMS][item_id] or 0, n + 2
   end
-  return table.concat(parts, ',')
+  return {player[VERSION], player[GOLD], player[UNITS], player[DISTINCT], player[VALUE], quantities}
 end
 
-local function state_json(player, changed)
-  local parts = {}
-  for item_id in pairs(changed) do
-    parts[#parts + 1] = '{"item_id":' .. item_id .. ',"quantity":' .. integer_text(player.items[item_id]) .. '}'
-  end
-  return '{"version":' .. integer_text(player.version) .. ',"gold":' .. integer_text(player.gold)
-    .. ',"item_units":' .. integer_text(player.units) .. ',"distinct_items":' .. integer_text(player.distinct)
-    .. ',"item_value":' .. integer_text(player.value) .. ',"items":[' .. table.concat(parts, ',') .. ']}'
+local function side_of(side, state)
+  return {side.player_id, side.gold, side.value and side.value <= MAX_AMOUNT and side.value or false, side.lines,
+    state or false}
 end
 
--- A side as events show it; with `state`, the text of the player's state after it.
-local function side_json(side, state)
-  return '{"player_id":' .. integer_text(side.player_id) .. ',"gold":' .. integer_text(side.gold)
-    .. ',"item_value":' .. (side.value and side.value <= MAX_AMOUNT and integer_text(side.value) or 'null')
-    .. ',"items":[' .. lines_json(side.lines) .. (state and '],"state":' .. state or ']') .. '}'
+-- The body of every event but player_created; what an event does not have is false.
+local function exchange_body(event_type, trade_id, offer_id, expires_at, reason, one, state_1, two, state_2)
+  return cmsgpack.pack({event_type, trade_id or false, offer_id or false, expires_at or false, reason or false,
+    side_of(one, state_1), side_of(two, state_2)})
+end
+
+-- MessagePack of a list, of what is packed already: its head is 0x90 and the length, or 0xdc and the length's bytes.
+local function packed_list(parts)
+  local n = #parts
+  local head = n < 16 and string.char(144 + n) or string.char(220, math.floor(n / 256), n % 256)
+  return head .. table.concat(parts)
 end
 
 -- Puts an event under the next sequence number.
@@ -278,12 +202,18 @@ end
 -- Writes everything that the call decided: players, the outbox entry, stored answers.
 local function write_all(realm)
   if #realm.bodies == 0 then return end
-  for _, player in pairs(realm.players) do
-    if player and player.changed then write_player(realm, player) end
+  local players, written = {}, {}
+  for _, player_id in ipairs(realm.changed) do
+    if not written[player_id] then
+      written[player_id] = true
+      players[#players + 1] = player_key(realm, player_id)
+      players[#players + 1] = realm.packed[player_id]
+    end
   end
+  if #players > 0 then redis.call('MSET', unpack(players)) end
   redis.call('SET', realm.keys[1], realm.sequence)
   redis.call('XADD', realm.keys[2], integer_text(realm.sequence) .. '-0', 'occurred_at', realm.occurred_at,
-    'events', table.concat(realm.bodies, '\n'))
+    'events', packed_list(realm.bodies))
   for _, answer_id in ipairs(realm.answer_ids) do
     redis.call('SET', realm.keys[5] .. answer_id, realm.answers[answer_id], 'EX', realm.answer_ttl_s)
   end
@@ -305,37 +235,35 @@ end
 -- The text that a caller's whole view of a player is compared with; app/commands.py writes the same.
 local function seen_state_text(player)
   local ids = {}
-  for item_id, quantity in pairs(player.items) do
-    if quantity > 0 then ids[#ids + 1] = item_id end
-  end
+  for item_id in pairs(player[ITEMS]) do ids[#ids + 1] = item_id end
   table.sort(ids)
-  local parts = {player.username, player.class, integer_text(player.gold), integer_text(player.capacity)}
-  for _, item_id in ipairs(ids) do parts[#parts + 1] = item_id .. ':' .. integer_text(player.items[item_id]) end
+  local parts = {player[USERNAME], player[CLASS], integer_text(player[GOLD]), integer_text(player[CAPACITY])}
+  for _, item_id in ipairs(ids) do parts[#parts + 1] = item_id .. ':' .. integer_text(player[ITEMS][item_id]) end
   return table.concat(parts, '\0')
 end
 
 local function is_stale(side, player)
-  return (side.seen_version and side.seen_version ~= player.version)
+  return (side.seen_version and side.seen_version ~= player[VERSION])
     or (side.seen_state and side.seen_state ~= seen_state_text(player))
 end
 
 local function lacks_gold(side, player)
-  return player.gold - player.held_gold < side.gold
+  return player[GOLD] - player[HELD_GOLD] < side.gold
 end
 
 local function lacks_items(side, player)
   for _, line in ipairs(side.lines) do
-    if (player.items[line[1]] or 0) - (player.held[line[1]] or 0) < line[2] then return true end
+    if (player[ITEMS][line[1]] or 0) - (player[HELD][line[1]] or 0) < line[2] then return true end
   end
   return false
 end
 
 local function overflows(side, other, player)
-  return player.gold - side.gold + other.gold > MAX_AMOUNT
+  return player[GOLD] - side.gold + other.gold > MAX_AMOUNT
 end
 
 local function exceeds_capacity(side, other, player)
-  return player.units - side.units + other.units > player.capacity
+  return player[UNITS] - side.units + other.units > player[CAPACITY]
 end
 
 -- The first reason against an exchange of any kind, or nil; then both players.
@@ -360,56 +288,58 @@ local function rejection(realm, one, two)
   return nil
 end
 
-local function add_units(player, item_id, delta, changed)
-  local before = player.items[item_id] or 0
+local function add_units(player, item_id, delta, touched)
+  local before = player[ITEMS][item_id] or 0
   local after = before + delta
-  if before == 0 and after > 0 then player.distinct = player.distinct + 1 end
-  if before > 0 and after == 0 then player.distinct = player.distinct - 1 end
-  player.items[item_id] = after
-  changed[item_id] = true
-  player.changed[item_id] = true
+  if before == 0 and after > 0 then player[DISTINCT] = player[DISTINCT] + 1 end
+  if before > 0 and after == 0 then player[DISTINCT] = player[DISTINCT] - 1 end
+  player[ITEMS][item_id] = after > 0 and after or nil
+  touched[item_id] = true
 end
 
--- Applies to a player what its side gives and receives, and returns which items changed. Receiving comes first, so
--- that an item that goes both ways never passes through zero.
+-- Applies to a player what its side gives and receives, and returns which items that touched. Receiving comes first,
+-- so that an item that goes both ways never passes through zero.
 local function settle(player, side, other)
-  local changed = {}
-  player.changed = player.changed or {}
-  for _, line in ipairs(other.lines) do add_units(player, line[1], line[2], changed) end
-  for _, line in ipairs(side.lines) do add_units(player, line[1], -line[2], changed) end
-  player.gold = player.gold - side.gold + other.gold
-  player.units = player.units - side.units + other.units
-  player.value = player.value - side.value + other.value
-  player.version = player.version + 1
-  return changed
+  local touched = {}
+  for _, line in ipairs(other.lines) do add_units(player, line[1], line[2], touched) end
+  for _, line in ipairs(side.lines) do add_units(player, line[1], -line[2], touched) end
+  player[GOLD] = player[GOLD] - side.gold + other.gold
+  player[UNITS] = player[UNITS] - side.units + other.units
+  player[VALUE] = player[VALUE] - side.value + other.value
+  return touched
 end
 
-local function packed_or_false(realm, player_id)
+-- MessagePack of false
+local NOBODY = '\194'
+
+local function packed_or_nobody(realm, player_id)
   local player = load_player(realm, player_id)
-  return player and pack_player(player)
+  return player and realm.packed[player_id] or NOBODY
 end
 
+-- Keeps the answer: an array of 8 (152), put together from what is packed already.
 local function store(realm, answer_id, fingerprint, body, one, two, previous_1, previous_2)
   realm.answer_ids[#realm.answer_ids + 1] = answer_id
-  realm.answers[answer_id] = cmsgpack.pack({fingerprint, realm.sequence, realm.occurred_at, body,
-    packed_or_false(realm, one.player_id), packed_or_false(realm, two.player_id), previous_1 or false,
-    previous_2 or false})
+  realm.answers[answer_id] = '\152' .. cmsgpack.pack(fingerprint, realm.sequence, realm.occurred_at) .. body
+    .. packed_or_nobody(realm, one.player_id) .. packed_or_nobody(realm, two.player_id)
+    .. cmsgpack.pack(previous_1 or false, previous_2 or false)
 end
 
 -- Moves what both sides give, in memory; returns the event's body and both players' trades before this one.
-local function accept(realm, trade_id, offer_json, one, two)
+local function accept(realm, trade_id, offer_id, one, two)
   local player_1, player_2 = load_player(realm, one.player_id), load_player(realm, two.player_id)
-  local changed_1, changed_2 = settle(player_1, one, two), settle(player_2, two, one)
-  local previous_1, previous_2 = player_1.last_trade, player_2.last_trade
-  player_1.last_trade, player_2.last_trade = trade_id, trade_id
-  return '{"event_type":"trade_accepted","trade_id":"' .. trade_id .. '"' .. offer_json
-    .. ',"player_1":' .. side_json(one, state_json(player_1, changed_1))
-    .. ',"player_2":' .. side_json(two, state_json(player_2, changed_2)) .. '}', previous_1, previous_2
+  local touched_1, touched_2 = settle(player_1, one, two), settle(player_2, two, one)
+  local previous_1, previous_2 = player_1[LAST_TRADE], player_2[LAST_TRADE]
+  player_1[LAST_TRADE], player_2[LAST_TRADE] = trade_id, trade_id
+  change(realm, player_1)
+  change(realm, player_2)
+  local body = exchange_body('trade_accepted', trade_id, offer_id, nil, nil, one, state_of(player_1, touched_1), two,
+    state_of(player_2, touched_2))
+  return body, previous_1, previous_2
 end
 
-local function refuse(trade_id, offer_json, reason, one, two)
-  return '{"event_type":"trade_rejected","trade_id":"' .. trade_id .. '"' .. offer_json
-    .. ',"reason":"' .. reason .. '","player_1":' .. side_json(one) .. ',"player_2":' .. side_json(two) .. '}'
+local function refuse(trade_id, offer_id, reason, one, two)
+  return exchange_body('trade_rejected', trade_id, offer_id, nil, reason, one, nil, two, nil)
 end
 
 -- Decides a trade in memory, with the reason against it if that is known already; returns the reason or ''.
@@ -418,9 +348,9 @@ local function decide(realm, trade, reason)
   reason = reason or rejection(realm, one, two)
   local body, previous_1, previous_2
   if reason then
-    body = refuse(trade_id, '', reason, one, two)
+    body = refuse(trade_id, nil, reason, one, two)
   else
-    body, previous_1, previous_2 = accept(realm, trade_id, '', one, two)
+    body, previous_1, previous_2 = accept(realm, trade_id, nil, one, two)
   end
   emit(realm, body)
   store(realm, trade_id, trade[2], body, one, two, previous_1, previous_2)
@@ -429,7 +359,7 @@ end
 
 -- What a stored answer says of its trade: the reason that it was refused for, or ''.
 local function stored_reason(answer)
-  return string.match(answer[4], '^{"event_type":"trade_rejected".-,"reason":"([a-z_]+)"') or ''
+  return answer[4][5] or ''
 end
 
 local function replay(stored, fingerprint)
@@ -489,7 +419,9 @@ local function trades(keys, args)
 end
 
 local function forget(realm, sequence)
-  realm.players, realm.bodies, realm.answers, realm.answer_ids, realm.sequence = {}, {}, {}, {}, sequence
+  realm.players, realm.packed, realm.changed = {}, {}, {}
+  realm.bodies, realm.answers, realm.answer_ids = {}, {}, {}
+  realm.sequence = sequence
 end
 
 -- Refuses all trades that have no answer yet: the one at `culprit` for `reason`, the others for its sake.
@@ -530,6 +462,13 @@ local function all_or_nothing(keys, args)
   return reply(results, args[4])
 end
 
+local function mark(realm, player_id, batch_id)
+  local key = player_key(realm, player_id)
+  local player = cmsgpack.unpack(redis.call('GET', key))
+  player[BATCH] = batch_id
+  redis.call('SET', key, cmsgpack.pack(player))
+end
+
 --[[ The batches that are too large for one call: `stage` call by call, then `commit` in one short step, then
 `settle_batch` call by call. Staging decides trades on copies of the players, and marks each player and each answer's
 key with the batch. Who comes upon a mark of a batch that is still open gives that batch up and goes on, so nobody
@@ -553,15 +492,15 @@ local function stage(keys, args)
       return reason == 'answered' and {'aborted'} or {'refused', i, reason}
     end
   end
-  for player_id, player in pairs(realm.players) do
-    redis.call('HSET', staged_players, player_id, cmsgpack.pack(pack_player(player)))
-    redis.call('HSET', player_key(realm, player_id), 'batch', batch_id)
+  for player_id in pairs(realm.players) do
+    redis.call('HSET', staged_players, player_id, realm.packed[player_id])
+    mark(realm, player_id, batch_id)
   end
   for trade_id, answer in pairs(realm.answers) do
     redis.call('HSET', staged_answers, trade_id, answer)
     redis.call('SET', keys[5] .. trade_id, 'batch:' .. batch_id, 'EX', realm.answer_ttl_s)
   end
-  redis.call('RPUSH', staged_events, #realm.bodies, table.concat(realm.bodies, '\n'))
+  redis.call('RPUSH', staged_events, #realm.bodies, packed_list(realm.bodies))
   for _, staged in ipairs({key, staged_players, staged_answers, staged_events}) do
     redis.call('EXPIRE', staged, STAGING_TTL_S)
   end
@@ -623,33 +562,32 @@ local function create_player(keys, args)
   local realm = open_realm(keys, args)
   if not has_room(realm, 1) then return {'outbox_full'} end
   local player_id = redis.call('INCR', keys[10])
-  local player = {
-    player_id = player_id, username = args[3] ~= '' and args[3] or 'player_' .. integer_text(player_id),
-    class = args[4], capacity = tonumber(args[5]), gold = tonumber(args[6]), version = 1, units = 0, distinct = 0,
-    value = 0, items = {}, held = {}, held_gold = 0, offers = 0, changed = {},
-  }
+  local username = args[3] ~= '' and args[3] or 'player_' .. integer_text(player_id)
+  local player = {player_id, username, args[4], tonumber(args[5]), tonumber(args[6]), 0, 0, 0, 0, {}, 0, {}, 0, false,
+    false}
+  local touched = {}
   for _, line in ipairs(cmsgpack.unpack(args[7])) do
-    add_units(player, line[1], line[2], player.changed)
-    player.units = player.units + line[2]
-    player.value = player.value + line[2] * line[3]
+    add_units(player, line[1], line[2], touched)
+    player[UNITS] = player[UNITS] + line[2]
+    player[VALUE] = player[VALUE] + line[2] * line[3]
   end
-  realm.players[player_id] = player
-  redis.call('HSET', player_key(realm, player_id), 'username', player.username, 'class', player.class,
-    'capacity', player.capacity)
-  emit(realm, '{"event_type":"player_created","player_id":' .. integer_text(player_id)
-    .. ',"username":' .. cjson.encode(player.username) .. ',"player_class":' .. cjson.encode(player.class)
-    .. ',"max_capacity":' .. integer_text(player.capacity) .. ',"state":' .. state_json(player, player.changed) .. '}')
+  change(realm, player)
+  emit(realm, cmsgpack.pack({'player_created', player_id, username, player[CLASS], player[CAPACITY],
+    state_of(player, touched)}))
   write_all(realm)
-  return {'created', cmsgpack.pack(pack_player(player))}
+  return {'created', realm.packed[player_id]}
 end
 
 --[[ players: the states of players. O(players).
 ARGV  3 MessagePack of player_ids
-Returns MessagePack of a packed player or false for each. ]]
+Returns the packed player or false for each. ]]
 local function players(keys, args)
   local realm, list = open_realm(keys, args), {}
-  for i, player_id in ipairs(cmsgpack.unpack(args[3])) do list[i] = packed_or_false(realm, player_id) end
-  return cmsgpack.pack(list)
+  for i, player_id in ipairs(cmsgpack.unpack(args[3])) do
+    load_player(realm, player_id)
+    list[i] = realm.packed[player_id]
+  end
+  return list
 end
 
 --[[ answers: the stored answers of trades, or of offers ('offer/' and the id). O(ids).
@@ -667,7 +605,7 @@ Returns {next trade_id or '', stored answer, …}. Each answer names the trade b
 local function player_trades(keys, args)
   local realm, player_id = open_realm(keys, args), tonumber(args[3])
   local player = load_player(realm, player_id)
-  local trade_id, found = args[4] ~= '' and args[4] or (player and player.last_trade) or '', {''}
+  local trade_id, found = args[4] ~= '' and args[4] or (player and player[LAST_TRADE]) or '', {''}
   while trade_id ~= '' do
     local stored = load_answer(realm, trade_id)
     if not stored then return found end
@@ -676,7 +614,7 @@ local function player_trades(keys, args)
       return found
     end
     local trade = cmsgpack.unpack(stored)
-    local side = (trade[5] and trade[5][1] == player_id and 7) or (trade[6] and trade[6][1] == player_id and 8)
+    local side = (trade[5] and trade[5][PLAYER_ID] == player_id and 7) or (trade[6] and trade[6][PLAYER_ID] == player_id and 8)
     if not side then return found end
     found[#found + 1] = stored
     trade_id = trade[side] or ''
@@ -699,12 +637,11 @@ end
 
 -- Holds (sign 1) or frees (sign -1), in memory, what a side gives.
 local function hold(player, side, sign)
-  player.changed, player.held_changed = player.changed or {}, {}
-  player.held_gold = player.held_gold + sign * side.gold
-  player.offers = player.offers + sign
+  player[HELD_GOLD] = player[HELD_GOLD] + sign * side.gold
+  player[OFFERS] = player[OFFERS] + sign
   for _, line in ipairs(side.lines) do
-    player.held[line[1]] = (player.held[line[1]] or 0) + sign * line[2]
-    player.held_changed[line[1]] = true
+    local held = (player[HELD][line[1]] or 0) + sign * line[2]
+    player[HELD][line[1]] = held > 0 and held or nil
   end
 end
 
@@ -713,13 +650,8 @@ local function offer_rejection(realm, one, two, max_open)
   if reason then return reason end
   if lacks_gold(one, player) then return 'insufficient_gold' end
   if lacks_items(one, player) then return 'insufficient_items' end
-  if player.offers >= max_open then return 'too_many_offers' end
+  if player[OFFERS] >= max_open then return 'too_many_offers' end
   return nil
-end
-
-local function offer_body(event_type, offer_id, expires_at, detail, one, state, two)
-  return '{"event_type":"' .. event_type .. '","offer_id":"' .. offer_id .. '","expires_at":"' .. expires_at .. '"'
-    .. detail .. ',"player_1":' .. side_json(one, state) .. ',"player_2":' .. side_json(two) .. '}'
 end
 
 local function write_offer(realm, offer_id, sides, expires_at, expires_s, one, two)
@@ -750,12 +682,12 @@ local function make_offer(keys, args)
   local reason = offer_rejection(realm, one, two, tonumber(args[7]))
   local body
   if reason then
-    body = offer_body('offer_rejected', offer_id, expires_at, ',"reason":"' .. reason .. '"', one, nil, two)
+    body = exchange_body('offer_rejected', nil, offer_id, expires_at, reason, one, nil, two, nil)
   else
     local player = load_player(realm, one.player_id)
     hold(player, one, 1)
-    player.version = player.version + 1
-    body = offer_body('offer_made', offer_id, expires_at, '', one, state_json(player, {}), two)
+    change(realm, player)
+    body = exchange_body('offer_made', nil, offer_id, expires_at, nil, one, state_of(player, {}), two, nil)
   end
   emit(realm, body)
   store(realm, 'offer/' .. offer_id, fingerprint, body, one, two)
@@ -790,9 +722,9 @@ end
 local function close(realm, offer, outcome)
   local player = load_player(realm, offer.one.player_id)
   hold(player, offer.one, -1)
-  player.version = player.version + 1
-  emit(realm, offer_body('offer_closed', offer.offer_id, offer.expires_at, ',"outcome":"' .. outcome .. '"', offer.one,
-    state_json(player, {}), offer.two))
+  change(realm, player)
+  emit(realm, exchange_body('offer_closed', nil, offer.offer_id, offer.expires_at, outcome, offer.one,
+    state_of(player, {}), offer.two, nil))
   write_all(realm)
   write_end(realm, offer, outcome)
 end
@@ -834,7 +766,7 @@ local function accept_offer(keys, args)
     close(realm, offer, 'expired')
     return {'closed', 'expired'}
   end
-  local one, two, offer_json = offer.one, offer.two, ',"offer_id":"' .. offer.offer_id .. '"'
+  local one, two = offer.one, offer.two
   two.seen_version = tonumber(args[6]) or false
   local player = load_player(realm, one.player_id)
   hold(player, one, -1)
@@ -842,10 +774,9 @@ local function accept_offer(keys, args)
   local body, previous_1, previous_2
   if reason then
     hold(player, one, 1)
-    player.changed = nil
-    body = refuse(trade_id, offer_json, reason, one, two)
+    body = refuse(trade_id, offer.offer_id, reason, one, two)
   else
-    body, previous_1, previous_2 = accept(realm, trade_id, offer_json, one, two)
+    body, previous_1, previous_2 = accept(realm, trade_id, offer.offer_id, one, two)
   end
   emit(realm, body)
   store(realm, trade_id, fingerprint, body, one, two, previous_1, previous_2)

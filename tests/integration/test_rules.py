@@ -83,7 +83,7 @@ def compare(client: FlaskClient, realm: Realm, model: ModelRealm) -> None:
     for player_id, player in model.players.items():
         stored = realm.states()[player_id]
         derived = (player.gold, player.version, player.units, len(player.items), player.item_value)
-        assert tuple(int(stored[name]) for name in (b"gold", b"version", b"units", b"distinct", b"value")) == derived
+        assert tuple(stored[name] for name in ("gold", "version", "units", "distinct", "value")) == derived
         shown = client.get(f"/v1/players/{player_id}").json
         assert shown is not None
         assert {item["item_id"]: item["quantity"] for item in shown["inventory"]["items"]} == player.items
