@@ -20,8 +20,9 @@ MAX_LINES: Final = 100
 MAX_BATCH: Final = 4_096
 """Most trades of a batch."""
 
-Username = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
-TradeId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:-]+$")]
+# (?!\n): Python's $ also matches before a last newline
+Username = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)")]
+TradeId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:-]+$(?!\n)")]
 
 
 class ItemQuantity(Struct, frozen=True, forbid_unknown_fields=True):

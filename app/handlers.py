@@ -24,7 +24,7 @@ from app.commands import (
     added_up,
     seen_state,
 )
-from app.contract.economy import CLASSES
+from app.contract.economy import CLASSES, MAX_AMOUNT
 from app.contract.reasons import OfferOutcome, Problem
 from app.errors import InvalidRequest, NotFound, Unavailable
 
@@ -62,7 +62,7 @@ def create_player(store: Store, request: PlayerRequest) -> Player:
 
 def find_player(store: Store, player_id: int) -> Player:
     """The player's state; raises NotFound."""
-    player = store.player(player_id)
+    player = store.player(player_id) if player_id <= MAX_AMOUNT else None
     if player is None:
         raise NotFound(f"there is no player {player_id}")
     return player

@@ -333,6 +333,10 @@ def _body(kind: type[T], empty: T | None = None) -> T:
     raw = request.get_data(cache=True)
     if not raw.strip() and empty is not None:
         return empty
+    return _decoded(raw, kind)
+
+
+def _decoded(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
@@ -363,9 +367,9 @@ def _batch() -> tuple[str, list[BatchItem]]:
 
 def _trade_or_problem(raw: msgspec.Raw, place: int) -> TradeRequest | str:
     try:
-        return msgspec.json.decode(raw, type=TradeRequest)
-    except msgspec.ValidationError as error:
-        return str(error).replace("`$", f"`$.trades[{place}]")
+        return _decoded(raw, TradeRequest)
+    except InvalidRequest as error:
+        return error.detail.replace("`$", f"`$.trades[{place}]")
 
 
 def _offer_of(offer_id: str, *sides: int) -> StoredOffer:
