@@ -3,6 +3,9 @@
 Written from the design, not from the Lua code, and as simple as can be.
 """
 
+import copy
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +20,8 @@ class ModelPlayer:
     items: dict[int, int]
     version: int = 1
     capacity: int = 999
+    held_gold: int = 0
+    held: Counter[int] = field(default_factory=Counter)
 
     @property
     def units(self) -> int:
@@ -47,12 +52,21 @@ class ModelSide:
         return body if self.version is None else {**body, "version": self.version}
 
 
-class ModelRealm:
-    """Players and the rules between them."""
+@dataclass
+class ModelOffer:
+    one: ModelSide
+    two: ModelSide
+    status: str = "open"
 
-    def __init__(self) -> None:
+
+class ModelRealm:
+    """Players, offers and the rules between them."""
+
+    def __init__(self, max_open: int = 100) -> None:
         self.players: dict[int, ModelPlayer] = {}
+        self.offers: list[ModelOffer] = []
         self.events = 0
+        self._max_open = max_open
 
     def create(self, player_class: str) -> int:
         start = CLASSES[player_class]
@@ -67,12 +81,64 @@ class ModelRealm:
         if not reason:
             self._move(one, two)
             self._move(two, one)
-            for side in (one, two):
-                self.players[side.player_id].version += 1
+            self._raise_versions(one, two)
         return reason
 
-    def _reason(self, one: ModelSide, two: ModelSide) -> str:
-        sides = ((one, two), (two, one))
+    def together(self, trades: Sequence[tuple[ModelSide, ModelSide]]) -> list[str]:
+        """Decides trades all or nothing; the reason of each."""
+        before = copy.deepcopy(self.players)
+        for place, (one, two) in enumerate(trades):
+            reason = self.trade(one, two)
+            if reason:
+                self.players = before
+                self.events += len(trades) - place - 1
+                return [reason if other == place else "batch_refused" for other in range(len(trades))]
+        return [""] * len(trades)
+
+    def make_offer(self, one: ModelSide, two: ModelSide) -> str:
+        """Makes the offer, the last of `offers`; '' or the reason against it."""
+        self.events += 1
+        reason = self._offer_reason(one, two)
+        if not reason:
+            self.offers.append(ModelOffer(copy.deepcopy(one), copy.deepcopy(two)))
+            self._hold(one, 1)
+            self._raise_versions(one)
+        return reason
+
+    def accept(self, offer: ModelOffer) -> str:
+        """Player 2 accepts: '' or the reason against it."""
+        one, two = ModelSide(offer.one.player_id, offer.one.gold, offer.one.lines), copy.deepcopy(offer.two)
+        two.version = None
+        self._hold(one, -1)
+        reason = self.trade(one, two)
+        if reason:
+            self._hold(one, 1)
+        else:
+            offer.status = "accepted"
+        return reason
+
+    def close(self, offer: ModelOffer, outcome: str) -> None:
+        self.events += 1
+        self._hold(offer.one, -1)
+        self._raise_versions(offer.one)
+        offer.status = outcome
+
+    def _hold(self, side: ModelSide, sign: int) -> None:
+        player = self.players[side.player_id]
+        player.held_gold += sign * side.gold
+        for item, quantity in side.items.items():
+            player.held[item] += sign * quantity
+
+    def _raise_versions(self, *sides: ModelSide) -> None:
+        for side in sides:
+            self.players[side.player_id].version += 1
+
+    def _offer_reason(self, one: ModelSide, two: ModelSide) -> str:
+        reason = self._general_reason(one, two) or self._lacking(one)
+        made = [offer for offer in self.offers if offer.status == "open" and offer.one.player_id == one.player_id]
+        return reason or ("too_many_offers" if len(made) >= self._max_open else "")
+
+    def _general_reason(self, one: ModelSide, two: ModelSide) -> str:
         if one.player_id == two.player_id:
             return "same_player"
         if not (one.gold or two.gold or one.lines or two.lines):
@@ -83,14 +149,25 @@ class ModelRealm:
             return "unknown_player"
         if any(side.version not in (None, self.players[side.player_id].version) for side in (one, two)):
             return "stale_state"
-        if any(side.gold > self.players[side.player_id].gold for side in (one, two)):
+        return ""
+
+    def _lacking(self, *sides: ModelSide) -> str:
+        players = [(side, self.players[side.player_id]) for side in sides]
+        if any(side.gold > player.gold - player.held_gold for side, player in players):
             return "insufficient_gold"
-        held = {side.player_id: self.players[side.player_id].items for side in (one, two)}
-        if any(n > held[side.player_id].get(item, 0) for side in (one, two) for item, n in side.items.items()):
-            return "insufficient_items"
-        if any(self.players[side.player_id].gold - side.gold + other.gold > MAX_AMOUNT for side, other in sides):
-            return "gold_overflow"
-        for side, other in sides:
+        for side, player in players:
+            if any(n > player.items.get(item, 0) - player.held[item] for item, n in side.items.items()):
+                return "insufficient_items"
+        return ""
+
+    def _reason(self, one: ModelSide, two: ModelSide) -> str:
+        reason = self._general_reason(one, two) or self._lacking(one, two)
+        if reason:
+            return reason
+        for side, other in ((one, two), (two, one)):
+            if self.players[side.player_id].gold - side.gold + other.gold > MAX_AMOUNT:
+                return "gold_overflow"
+        for side, other in ((one, two), (two, one)):
             player = self.players[side.player_id]
             if player.units - sum(side.items.values()) + sum(other.items.values()) > player.capacity:
                 return "capacity_exceeded"
