@@ -1,0 +1,174 @@
+"""Who may do what: service keys, player tokens, their rotation, rate limits, and the switches that open the engine."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+from flask.testing import FlaskClient
+
+from app.entrypoints.http import create_app
+from app.entrypoints.openapi import OPERATIONS, Access
+from app.errors import SettingsError
+from app.settings import Settings
+from tests.conftest import SERVICE_KEY, TOKEN_KEY, Realm, Redis, client_of, settings_of
+
+OTHER_KEY = "another-service-key-of-the-tests"
+
+
+def bearer(credential: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {credential}"}
+
+
+@pytest.fixture
+def tokens(client: FlaskClient) -> list[str]:
+    """The tokens of players 1 to 3, in that order; the first stands for nobody."""
+    for player_class in ("farmer", "banker", "warrior"):
+        client.post("/v1/players", json={"player_class": player_class})
+    return ["", *((client.post(f"/v1/players/{player}/tokens").json or {})["token"] for player in (1, 2, 3))]
+
+
+def offer(client: FlaskClient, maker: int = 1, headers: Any = None) -> Any:
+    body = {"player_1": {"player_id": maker, "gold": 5}, "player_2": {"player_id": 2, "gold": 7}}
+    return client.post("/v1/offers", json=body, headers=headers)
+
+
+PROTECTED = [operation for operation in OPERATIONS if operation.access is not Access.ANYONE]
+
+
+@pytest.mark.parametrize("operation", PROTECTED, ids=lambda operation: f"{operation.method} {operation.path}")
+@pytest.mark.parametrize("header", [None, "Bearer wrong", "Basic Og==", "Bearer", "Bearer \xff"])
+def test_without_a_valid_key_a_protected_route_is_a_401(settings: Settings, operation: Any, header: str | None) -> None:
+    path = operation.path.replace("{player_id}", "1").replace("{trade_id}", "t").replace("{offer_id}", "o")
+    headers = {} if header is None else {"Authorization": header}
+    answer = create_app(settings).test_client().open(path, method=operation.method, headers=headers)
+    assert (answer.status_code, (answer.json or {})["reason"]) == (401, "unauthenticated")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+FOR_PLAYERS = [operation for operation in PROTECTED if operation.access is not Access.PLAYER]
+
+
+@pytest.mark.parametrize("operation", FOR_PLAYERS, ids=lambda operation: f"{operation.method} {operation.path}")
+def test_a_player_may_not_use_what_is_for_the_game_server(
+    client: FlaskClient, tokens: list[str], operation: Any
+) -> None:
+    path = operation.path.replace("{player_id}", "1").replace("{trade_id}", "t")
+    answer = client.open(path, method=operation.method, headers=bearer(tokens[1]))
+    assert (answer.status_code, (answer.json or {})["reason"]) == (403, "forbidden")
+
+
+def test_a_player_sees_its_own_state_trades_and_offers_and_nobody_elses(client: FlaskClient, tokens: list[str]) -> None:
+    for path in ("/v1/players/{}", "/v1/players/{}/trades", "/v1/players/{}/offers"):
+        statuses = [client.get(path.format(player), headers=bearer(tokens[1])).status_code for player in (1, 2, 99)]
+        assert statuses == [200, 403, 403]
+
+
+def test_a_player_acts_on_its_own_offers_only(client: FlaskClient, realm: Realm, tokens: list[str]) -> None:
+    assert offer(client, maker=1, headers=bearer(tokens[3])).status_code == 403
+    made = offer(client, maker=1, headers=bearer(tokens[1])).json["offer"]["offer_id"]
+    before = realm.snapshot()
+    forbidden = [("cancel", 2), ("cancel", 3), ("accept", 1), ("accept", 3), ("decline", 1), ("decline", 3)]
+    for action, player in forbidden:
+        assert client.post(f"/v1/offers/{made}/{action}", headers=bearer(tokens[player])).status_code == 403
+    assert client.get(f"/v1/offers/{made}", headers=bearer(tokens[3])).status_code == 403
+    assert realm.snapshot() == before
+    assert client.get(f"/v1/offers/{made}", headers=bearer(tokens[2])).status_code == 200
+    assert client.post(f"/v1/offers/{made}/accept", headers=bearer(tokens[2])).status_code == 201
+
+
+def forged(claims: dict[str, Any], key: str = TOKEN_KEY, **header: Any) -> str:
+    now = datetime.now(UTC)
+    usual: dict[str, Any] = {"sub": "1", "iat": now, "exp": now + timedelta(minutes=5)}
+    return jwt.encode({**usual, **claims}, key, **header)
+
+
+def test_a_token_that_is_forged_expired_or_of_another_realm_is_refused(
+    client: FlaskClient, settings: Settings, tokens: list[str]
+) -> None:
+    key_id = jwt.get_unverified_header(tokens[1])["kid"]
+    audience, past = {"aud": settings.realm}, datetime.now(UTC) - timedelta(seconds=1)
+    header, claims, _ = tokens[1].split(".")
+    bad = {
+        "another key": forged(audience, "k" * 40, headers={"kid": key_id}),
+        "an unknown key": forged(audience, headers={"kid": "nobody"}),
+        "no key id": forged(audience),
+        "no signature": jwt.encode({"sub": "1", **audience}, None, algorithm="none", headers={"kid": key_id}),
+        "signature cut off": f"{header}.{claims}.",
+        "expired": forged({**audience, "exp": past}, headers={"kid": key_id}),
+        "never expires": jwt.encode({"sub": "1", **audience}, TOKEN_KEY, headers={"kid": key_id}),
+        "another realm": forged({"aud": "other"}, headers={"kid": key_id}),
+        "no realm": forged({}, headers={"kid": key_id}),
+        "no player": forged({**audience, "sub": "everyone"}, headers={"kid": key_id}),
+    }
+    assert client.get("/v1/players/1", headers=bearer(tokens[1])).status_code == 200
+    statuses = {name: client.get("/v1/players/1", headers=bearer(token)).status_code for name, token in bad.items()}
+    assert statuses == dict.fromkeys(bad, 401)
+
+
+def test_keys_are_rotated_without_a_request_refused(settings: Settings, client: FlaskClient, tokens: list[str]) -> None:
+    new_token_key = "a-newer-token-key-of-the-tests-that-is-long-enough"
+    both = replace(settings, service_keys=f"{OTHER_KEY},{SERVICE_KEY}", token_keys=f"{new_token_key},{TOKEN_KEY}")
+    during, after = client_of(both), client_of(replace(both, service_keys=OTHER_KEY, token_keys=new_token_key))
+    for key in (SERVICE_KEY, OTHER_KEY):
+        assert during.get("/v1/players/1", headers=bearer(key)).status_code == 200
+    newer = (during.post("/v1/players/1/tokens").json or {})["token"]
+    assert [during.get("/v1/players/1", headers=bearer(token)).status_code for token in (tokens[1], newer)] == [200] * 2
+    assert after.get("/v1/players/1", headers=bearer(newer)).status_code == 200
+    assert [after.get("/v1/players/1", headers=bearer(old)).status_code for old in (SERVICE_KEY, tokens[1])] == [
+        401
+    ] * 2
+
+
+BAD_KEYS = [
+    ({"service_keys": ""}, "SERVICE_KEYS is missing"),
+    ({"token_keys": ""}, "TOKEN_KEYS is missing"),
+    ({"service_keys": "short"}, "fewer than 16"),
+    ({"token_keys": "k" * 31}, "fewer than 32"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), BAD_KEYS)
+def test_the_engine_does_not_start_without_good_keys(settings: Settings, change: dict[str, Any], words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        create_app(replace(settings, **change))
+
+
+def test_switched_off_authentication_lets_everyone_in_and_says_so_loudly(
+    redis_server: Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = settings_of(redis_server, AUTHENTICATION="off", SERVICE_KEYS="", TOKEN_KEYS="")
+    anyone = create_app(where).test_client()
+    assert "authentication is off" in capsys.readouterr().err
+    assert anyone.post("/v1/players").status_code == 201
+    assert anyone.get("/v1/players/1").status_code == 200
+
+
+def test_the_original_routes_need_the_key_unless_they_are_switched_open(redis_server: Redis) -> None:
+    closed, opened = settings_of(redis_server), settings_of(redis_server, ORIGINAL_ROUTES="open")
+    assert create_app(closed).test_client().put("/create_player").status_code == 401
+    assert client_of(closed).put("/create_player").status_code == 200
+    anyone = create_app(opened).test_client()
+    assert anyone.put("/create_player").status_code == 200
+    assert anyone.post("/v1/players").status_code == 401
+
+
+def test_a_caller_beyond_its_rate_gets_429_with_the_time_to_wait_and_others_do_not(redis_server: Redis) -> None:
+    where = settings_of(redis_server, PLAYER_RATE="3", SERVICE_RATE="100")
+    server = client_of(where)
+    for _ in range(2):
+        server.post("/v1/players")
+    tokens = [(server.post(f"/v1/players/{player}/tokens").json or {})["token"] for player in (1, 2)]
+    # another engine counts in the same place; a new minute may begin in between
+    engines = [client_of(where), client_of(where)]
+    answers = [engines[turn % 2].get("/v1/players/1", headers=bearer(tokens[0])) for turn in range(8)]
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert len(refused) >= 2
+    assert all((answer.json or {})["reason"] == "rate_limited" for answer in refused)
+    assert all(1 <= int(answer.headers["Retry-After"]) <= 60 for answer in refused)
+    assert answers[0].headers["RateLimit-Policy"] == '"player";q=3;w=60'
+    assert answers[0].headers["RateLimit"].startswith('"player";r=2;t=')
+    other = server.get("/v1/players/2", headers=bearer(tokens[1]))
+    assert other.status_code == 200
+    assert server.get("/v1/players/1").headers["RateLimit-Policy"] == '"service";q=100;w=60'
