@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -199,12 +200,33 @@ def test_existing_services_are_called_and_not_installed(render: Callable[..., Re
     engine = {item["name"]: item for item in pods["engine"].spec["containers"][0]["env"]}
     assert engine["REDIS_URL"]["value"] == "rediss://redis.data:6380/0"
     assert engine["REDIS_PASSWORD"]["valueFrom"]["secretKeyRef"] == {"name": "redis-login", "key": "secret"}
+    keys = [engine[name]["valueFrom"]["secretKeyRef"] for name in ("SERVICE_KEYS", "TOKEN_KEYS")]
+    assert keys == [{"name": "game-keys", "key": "server"}, {"name": "game-keys", "key": "token-keys"}]
     driver = {item["name"]: item for item in pods["streams"].spec["containers"][0]["env"]}
     assert driver["KAFKA_BOOTSTRAP_SERVERS"]["value"] == "one.kafka:9092,two.kafka:9092"
     assert driver["HDFS_URL"]["value"] == "hdfs://lake.data:8020"
     assert driver["CATALOG_URL"]["value"] == "postgresql://haggle@postgres.data:5432/haggle"
     assert pods["streams"].spec["imagePullSecrets"] == [{"name": "pull"}]
     assert pods["streams"].spec["containers"][0]["image"].startswith("registry.example/library/haggle-jobs@sha256:")
+
+
+def test_the_engine_asks_for_keys_and_its_callers_have_them(render: Callable[..., Rendered]) -> None:
+    def environment(rendered: Rendered, component: str) -> dict[str, Any]:
+        (pod,) = [pod for pod in rendered.pods() if pod.component == component]
+        return {item["name"]: item for item in pod.containers[0]["env"]}
+
+    rendered = render()
+    assert environment(rendered, "engine")["AUTHENTICATION"]["value"] == "on"
+    assert environment(rendered, "engine")["ORIGINAL_ROUTES"]["value"] == "closed"
+    for component in ("engine", "simulation", "audit", "test"):
+        reference = environment(rendered, component)["SERVICE_KEYS"]["valueFrom"]["secretKeyRef"]
+        assert reference == {"name": "haggle-engine", "key": "service-keys"}, component
+    assert set(rendered.of_kind("Secret")["haggle-engine"]["data"]) == {"service-keys", "token-keys"}
+    for component in ("relay", "streams", "report"):
+        assert not {"SERVICE_KEYS", "TOKEN_KEYS"} & environment(rendered, component).keys(), component
+    opened = render("--set", "global.engine.authentication=false,global.engine.originalRoutesOpen=true")
+    assert environment(opened, "engine")["AUTHENTICATION"]["value"] == "off"
+    assert environment(opened, "engine")["ORIGINAL_ROUTES"]["value"] == "open"
 
 
 def test_network_policies_can_be_switched_off(render: Callable[..., Rendered]) -> None:

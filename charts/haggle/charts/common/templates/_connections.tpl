@@ -11,9 +11,24 @@
 {{- .Values.global.engine.existing.url | default (printf "http://%s:8000" (include "haggle.name" (list . "engine"))) -}}
 {{- end }}
 
+{{/* For callers of the engine. */}}
 {{- define "haggle.env.engine" -}}
 - name: ENGINE_URL
   value: {{ include "haggle.engine.url" . | quote }}
+{{- if or .Values.global.engine.existingSecret.name (not .Values.global.engine.existing.url) }}
+{{ include "haggle.env.keys" (list . "SERVICE_KEYS" "serviceKeys" "service-keys") }}
+{{- end }}
+{{- end }}
+
+{{/* An environment variable with keys of the engine: (list . "SERVICE_KEYS" "serviceKeys" "service-keys"). */}}
+{{- define "haggle.env.keys" -}}
+{{- $root := first . -}}
+{{- $existing := $root.Values.global.engine.existingSecret -}}
+- name: {{ index . 1 }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ $existing.name | default (include "haggle.name" (list $root "engine")) }}
+      key: {{ $existing.name | empty | ternary (last .) (get $existing (index . 2)) }}
 {{- end }}
 
 {{/* Name and key of a part's Secret, if it has one: (list . "redis"). */}}

@@ -105,16 +105,18 @@ spec:
         storage: {{ (last .).size }}
 {{- end }}
 
-{{/* A Secret with one generated password, kept as it is once it exists: (list . "component"). */}}
+{{/* A Secret with generated keys, each kept as it is once it exists: (list . "component" "key" …). */}}
 {{- define "haggle.generatedSecret" -}}
 {{- $root := first . -}}
-{{- $name := include "haggle.name" (list $root (last .)) -}}
-{{- $existing := lookup "v1" "Secret" $root.Release.Namespace $name -}}
+{{- $name := include "haggle.name" (list $root (index . 1)) -}}
+{{- $existing := (lookup "v1" "Secret" $root.Release.Namespace $name).data | default dict -}}
 apiVersion: v1
 kind: Secret
 metadata:
-  {{- include "haggle.metadata" . | nindent 2 }}
+  {{- include "haggle.metadata" (list $root (index . 1)) | nindent 2 }}
 type: Opaque
 data:
-  password: {{ if $existing }}{{ index $existing.data "password" }}{{ else }}{{ randAlphaNum 32 | b64enc }}{{ end }}
+  {{- range slice . 2 }}
+  {{ . }}: {{ get $existing . | default (randAlphaNum 40 | b64enc) }}
+  {{- end }}
 {{- end }}
