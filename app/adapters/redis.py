@@ -243,7 +243,16 @@ class Store:
         """
         if len(commands) <= TRADES_PER_CALL:
             return self._together("all_or_nothing", commands, "")
+        for _ in range(_STAGING_ATTEMPTS):
+            if results := self._known_results(commands) or self._stage_and_commit(commands):
+                return results
+        raise BatchContended
+
+    def _known_results(self, commands: Sequence[Trade]) -> list[Result] | None:
+        """The results of a large batch that was decided before, or refused in part; None if it is new."""
         stored = self._stored_results(commands)
+        if any(stored) and not all(stored):  # the same batch may have been committed between two of the look-ups
+            stored = self._stored_results(commands)
         if all(stored):
             return [result for result in stored if result]
         if any(result and result.reason for result in stored):
@@ -251,10 +260,7 @@ class Store:
         for command, result in zip(commands, stored, strict=True):
             if result:
                 raise IdempotencyMismatch(command.trade_id)
-        for _ in range(_STAGING_ATTEMPTS):
-            if results := self._stage_and_commit(commands):
-                return results
-        raise BatchContended
+        return None
 
     def _together(self, function: str, commands: Sequence[Trade], *arguments: str | int) -> list[Result]:
         status, reply, *_ = self._decide(function, _wire(commands), *arguments)
