@@ -8,6 +8,7 @@ HAGGLE := $(BIN)/haggle
 # make demo KEEP=1 leaves it running
 KEEP ?=
 DEMO_OPTIONS ?=
+BENCH ?=
 
 .PHONY: help
 help: ## list the targets
@@ -34,6 +35,10 @@ status: $(INSTALLED) ## show what runs
 .PHONY: bench-demo
 bench-demo: $(INSTALLED) ## run the demo and print how long each phase took
 	@$(HAGGLE) demo --phases $(DEMO_OPTIONS)
+
+.PHONY: bench
+bench: $(INSTALLED) ## measure the engine beside what bounds it (BENCH='--rounds 3 single_trades')
+	@$(BIN)/python -m jobs.bench $(BENCH)
 
 # ---------------------------------------------------------------- Kubernetes
 

@@ -1,0 +1,310 @@
+"""Measures the engine on this machine: `make bench`. Prints Markdown, as in docs/performance.md.
+
+Redis (every write on disk before its answer), gunicorn and the load share the machine. Each round measures the engine
+and what it is compared with one after the other, so that ratios are of the same moment; medians are over the rounds.
+"""
+
+import argparse
+import contextlib
+import itertools
+import os
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from app.adapters.redis import Keys, Store, connect
+from app.commands import CreatePlayer
+from app.settings import Settings, load_settings
+from jobs.bench.load import Figures, http_status, load, redis_status
+from jobs.embedded.servers import valkey_binary
+from jobs.simulate.run import Order, simulate
+
+PLAYERS: Final = 1_000
+CONNECTIONS: Final = 16
+SIZES: Final = (1, 8, 64, 512, 4_096)
+CROWD: Final = 1_000_000
+_KEY: Final = "a-service-key-of-the-benchmark"
+_TOKEN_KEY: Final = "a-token-key-of-the-benchmark-that-is-long-enough"  # noqa: S105 of a server that nobody else reaches
+_READ_STATE_WRITE_STATE_WRITE_EVENT: Final = (
+    "redis.call('GET', KEYS[1]) redis.call('SET', KEYS[1], ARGV[1]) redis.call('XADD', KEYS[2], '*', 'e', ARGV[1]) "
+    "return 1"
+)
+
+
+# ---------------------------------------------------------------- servers
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def running(command: list[str], port: int, environment: dict[str, str] | None = None) -> Iterator[None]:
+    """A server, from when it listens."""
+    process = subprocess.Popen(
+        command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            if time.monotonic() > deadline or process.poll() is not None:
+                raise RuntimeError(f"{command[0]} did not start")
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+@contextlib.contextmanager
+def durable_redis(folder: Path) -> Iterator[Settings]:
+    """A Redis-compatible server with nothing in it, and settings that point at it."""
+    port = free_port()
+    command = [valkey_binary(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+    command += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+    keys = {"SERVICE_KEYS": _KEY, "TOKEN_KEYS": _TOKEN_KEY, "ORIGINAL_ROUTES": "open"}
+    with running(command, port):
+        yield load_settings({**keys, "REDIS_URL": f"redis://127.0.0.1:{port}/0", "OUTBOX_MAX_ENTRIES": "1000000000"})
+
+
+@contextlib.contextmanager
+def gunicorn(settings: Settings, *application: str) -> Iterator[int]:
+    """The engine, or another application under the same gunicorn; gives its port."""
+    port = free_port()
+    environment = {name.upper(): str(getattr(settings, name)) for name in settings.given}
+    environment["ENGINE_PORT"] = str(port)
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:app.entrypoints.gunicorn_conf", *application]
+    with running(command, port, environment):
+        # both workers have started, and have connections to Redis
+        load(port, CONNECTIONS, itertools.repeat(b"GET /readyz HTTP/1.1\r\nHost: bench\r\n\r\n"), 1, http_status)
+        yield port
+
+
+# ---------------------------------------------------------------- requests
+
+
+def post(path: str, body: Any) -> bytes:
+    """A request with a service key."""
+    text = msgspec.json.encode(body)
+    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {_KEY}\r\nContent-Length: {len(text)}\r\n\r\n"
+    return head.encode() + text
+
+
+class Trades:
+    """Trades, one item for one, between players drawn by Zipf's law."""
+
+    def __init__(self, players: int, seed: int) -> None:
+        self._draw = random.Random(seed)
+        self._ids = range(1, players + 1)
+        self._weights = list(itertools.accumulate(1 / rank for rank in self._ids))
+
+    def one(self) -> dict[str, Any]:
+        """The next trade."""
+        first = second = 0
+        while first == second:
+            first, second = self._draw.choices(self._ids, cum_weights=self._weights, k=2)
+        return {"player_1": self._side(first), "player_2": self._side(second)}
+
+    def _side(self, player_id: int) -> dict[str, Any]:
+        return {"player_id": player_id, "items": [{"item_id": self._draw.choice((5, 6)), "quantity": 1}], "gold": 0}
+
+
+def of_each(request: bytes) -> Iterator[bytes]:
+    """The same request for ever."""
+    return itertools.repeat(request)
+
+
+def create_players(settings: Settings, number: int) -> None:
+    """Farmers, by the engine's own function, not on disk before they are answered for."""
+    client, store = connect(settings), Store(connect(settings), settings)
+    client.config_set("appendfsync", "no")
+    for _ in range(number):
+        store.create_player(CreatePlayer(None, "farmer"))
+    client.config_set("appendfsync", "always")
+
+
+# ---------------------------------------------------------------- measurements
+
+
+class Bench:
+    """The measurements; `rounds` of each, `duration_s` long."""
+
+    def __init__(self, rounds: int, duration_s: float) -> None:
+        self._rounds = rounds
+        self._duration_s = duration_s
+
+    def _load(self, port: int, requests: Iterator[bytes], connections: int = CONNECTIONS) -> Figures:
+        figures = load(port, connections, requests, self._duration_s, http_status)
+        wrong = {status for status in figures.statuses if status not in ("200", "201", "409")}
+        if wrong:
+            raise RuntimeError(f"answers with status {', '.join(wrong)}")
+        return figures
+
+    def single_trades(self, settings: Settings) -> None:
+        """Durable trades, one a request, beside the route that does nothing and a script of three commands."""
+        trades, rows = Trades(PLAYERS, 1), []
+        with gunicorn(settings) as engine, gunicorn(settings, "jobs.bench.nothing:app") as nothing:
+            for _ in range(self._rounds):
+                requests = [post("/v1/trades", trades.one()) for _ in range(int(6_000 * self._duration_s))]
+                idle = self._load(nothing, of_each(post("/nothing", trades.one())))
+                busy = self._load(engine, iter(requests))
+                script = self._script(settings)
+                rows.append((idle.rate, busy.rate, busy.rate / idle.rate, busy.percentile_ms(50),
+                             busy.percentile_ms(99), script))  # fmt: skip
+        table("Single durable trades, 16 connections",
+              ("nothing/s", "trades/s", "ratio", "p50 ms", "p99 ms", "script of 3 commands/s"), rows)  # fmt: skip
+
+        print(f"a stored answer of a one-for-one trade: {mean_answer_bytes(settings):.0f} bytes in memory\n")
+
+    def _script(self, settings: Settings) -> float:
+        words = ["EVAL", _READ_STATE_WRITE_STATE_WRITE_EVENT, "2", "{b}:s", "{b}:x", "x" * 300]
+        request = f"*{len(words)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
+        port = int(settings.redis_url.rsplit(":", 1)[1].split("/")[0])
+        return load(port, CONNECTIONS, of_each(request.encode()), self._duration_s, redis_status).rate
+
+    def batches(self, settings: Settings) -> None:
+        """Trades a second by the size of the batch, from two connections, in both modes."""
+        trades, client = Trades(PLAYERS, 2), connect(settings)
+        with gunicorn(settings) as engine:
+            for mode in ("independent", "all_or_nothing"):
+                rows = []
+                for size in SIZES:
+                    client.config_resetstat()
+                    rates = [self._batch(engine, trades, size, mode) for _ in range(self._rounds)]
+                    calls = client.info("commandstats")["cmdstat_fcall"]
+                    longest = calls["usec_per_call"] / 1_000
+                    rows.append((size, statistics.median(rates), longest))
+                table(f"Batches, {mode}, 2 connections", ("size", "trades/s", "mean Redis call ms"), rows, median=False)
+
+    def _batch(self, engine: int, trades: Trades, size: int, mode: str) -> float:
+        # what no item or gold is short for, so that a batch is accepted together
+        number = max(20, int(20_000 * self._duration_s) // size)
+        swaps = itertools.cycle([without_items(trades.one()) for _ in range(20_000)])
+        bodies = ({"mode": mode, "trades": list(itertools.islice(swaps, size))} for _ in range(number))
+        requests = [post("/v1/trades/batch", body) for body in bodies]
+        return size * self._load(engine, iter(requests), 2).rate
+
+    def waiting(self, settings: Settings) -> None:
+        """How long others wait for Redis while the largest batches are decided."""
+        trades, rows = Trades(PLAYERS, 3), []
+        with gunicorn(settings) as engine:
+            for mode in ("independent", "all_or_nothing"):
+                swaps = [without_items(trades.one()) for _ in range(SIZES[-1])]
+                request = post("/v1/trades/batch", {"mode": mode, "trades": swaps})
+                waits = self._waits_beside(settings, engine, request)
+                rows.append((mode, len(waits), waits[len(waits) // 2], waits[int(0.999 * len(waits))], waits[-1]))
+        head = ("mode", "GETs", "p50 ms", "p99.9 ms", "longest ms")
+        table("Waiting for Redis beside batches of 4,096", head, rows, median=False)
+
+    def _waits_beside(self, settings: Settings, engine: int, request: bytes) -> list[float]:
+        """How long a GET takes, in milliseconds and by length, while the request is sent again and again."""
+        batches = threading.Thread(target=self._load, args=(engine, of_each(request), 1))
+        client, waits = connect(settings), []
+        client.ping()
+        batches.start()
+        while batches.is_alive():
+            started = time.perf_counter()
+            client.get("nothing")
+            waits.append(1_000 * (time.perf_counter() - started))
+        batches.join()
+        return sorted(waits)
+
+    def simulation(self, settings: Settings) -> None:
+        """The reference simulation: 1,000 players, 10,000 one-for-one trades, one a request."""
+        rows = []
+        for _ in range(self._rounds):
+            with gunicorn(settings) as engine:
+                from_here = load_settings({"ENGINE_URL": f"http://127.0.0.1:{engine}", "SERVICE_KEYS": _KEY})
+                outcome = simulate(from_here, Order(), lambda _: None)
+                rows.append((outcome.players_s, outcome.trades_s, outcome.trades / outcome.trades_s))
+        table("The reference simulation", ("create 1,000 players s", "10,000 trades s", "trades/s"), rows)
+
+    def crowd(self, settings: Settings) -> None:
+        """Creations a second at 1,000 and at 1,000,000 players, and what a player and an answer take in memory."""
+        client = connect(settings)
+        keys = Keys(settings.realm)
+        request = b"PUT /create_player HTTP/1.1\r\nHost: bench\r\nContent-Length: 0\r\n\r\n"
+        rates: dict[str, list[float]] = {}
+        with gunicorn(settings) as engine:
+            for name, target in (("1,000", PLAYERS), ("1,000,000", CROWD)):
+                create_players(settings, target - count_players(settings))
+                rates[name] = [self._load(engine, of_each(request)).rate for _ in range(self._rounds)]
+        rows = [(name, statistics.median(measured)) for name, measured in rates.items()]
+        table("Creations", ("players", "creations/s"), rows, median=False)
+        print(f"ratio {rows[1][1] / rows[0][1]:.2f}\n")
+        client.delete(keys.outbox)
+        memory = client.info("memory")["used_memory"]
+        players = count_players(settings)
+        print(f"memory of Redis with {players:,} players and an empty outbox: {memory / 2**30:.2f} GiB, "
+              f"{memory / players:.0f} bytes a player\n")  # fmt: skip
+
+
+def count_players(settings: Settings) -> int:
+    """Players of the realm."""
+    counted: Any = connect(settings).get(Keys(settings.realm).player_count)
+    return int(counted or 0)
+
+
+def mean_answer_bytes(settings: Settings) -> float:
+    """What a stored answer takes in memory."""
+    client, pattern = connect(settings), f"{Keys(settings.realm).answer('')}*"
+    found = itertools.islice(client.scan_iter(pattern, count=1_000), 1_000)
+    return statistics.mean(client.memory_usage(key) or 0 for key in found)
+
+
+def without_items(trade: dict[str, Any]) -> dict[str, Any]:
+    """The trade as one of gold for gold, which nobody is ever short of."""
+    return {name: {"player_id": side["player_id"], "gold": 1} for name, side in trade.items()}
+
+
+def table(title: str, head: tuple[str, ...], rows: list[Any], *, median: bool = True) -> None:
+    """Prints a Markdown table, with the medians of its columns in the last row."""
+    shown = [*rows, [statistics.median(column) for column in zip(*rows, strict=True)]] if median else rows
+    print(f"### {title}\n\n| {' | '.join(head)} |\n|{' --- |' * len(head)}")
+    for place, row in enumerate(shown):
+        mark = "**" if median and place == len(rows) else ""
+        print("| " + " | ".join(f"{mark}{figure(value)}{mark}" for value in row) + " |")
+    print(flush=True)
+
+
+def figure(value: Any) -> str:
+    """A number with as many digits as mean something."""
+    if isinstance(value, str | int):
+        return f"{value:,}" if isinstance(value, int) else value
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
+
+
+def main() -> None:
+    """Measures all, or what is named."""
+    names = ("single_trades", "batches", "waiting", "simulation", "crowd")
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--duration-s", type=float, default=4)
+    parser.add_argument("measurements", nargs="*", choices=[[], *names], help="all unless named")
+    given = parser.parse_args()
+    bench = Bench(given.rounds, given.duration_s)
+    for name in given.measurements or names:
+        with tempfile.TemporaryDirectory() as folder, durable_redis(Path(folder)) as settings:
+            create_players(settings, PLAYERS)
+            getattr(bench, name)(settings)
+
+
+if __name__ == "__main__":
+    main()
