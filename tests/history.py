@@ -94,9 +94,9 @@ class Replay:
         return self.model.accept(offer)
 
     def _end(self, offer_id: str) -> ModelOffer:
-        offer = self._offers.pop(offer_id)
-        self.model.offers.remove(offer)
-        return offer
+        ended = self._offers.pop(offer_id)
+        self.model.offers = [offer for offer in self.model.offers if offer is not ended]
+        return ended
 
     def _sides(self, sent_id: str, event: TradeAccepted | TradeRejected | OfferMade | OfferRejected) -> Sides:
         sides = self._requested[sent_id]

@@ -71,6 +71,8 @@ class Caller:
             self._connection.request(method, path, msgspec.json.encode(body) if body is not None else None, headers)
             answer = self._connection.getresponse()
             raw = answer.read()
+            if "Content-Length" not in answer.headers:  # http.client takes a cut head for a whole one
+                raise ConnectionError("the answer's head was cut")
         except (OSError, http.client.HTTPException):
             self._connection.close()
             raise
