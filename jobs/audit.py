@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-import requests
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
@@ -19,6 +18,7 @@ from app.contract.economy import CLASSES
 from app.contract.events import decode_event
 from app.errors import HaggleError
 from app.settings import Settings
+from jobs import engine
 from jobs.lake import Lake, parameters_of
 
 GOLD: Final = 0
@@ -56,10 +56,14 @@ def audit(settings: Settings) -> list[Check]:
         before = read_head(settings)
         checks = [_check_outbox(before), _check_kafka(settings, before.sequence)]
         checks += _check_tables(lake, settings, before)
-        held = dict(_held_balances(settings))
-        replayed = _replayed_balances(lake, settings.realm)
+        owned, held = _read_balances(settings)
+        compared = [
+            _check_equal("balances", owned, _replay(lake, "audit/balances", settings.realm)),
+            _check_equal("held by offers", held, _replay(lake, "audit/holds", settings.realm)),
+            _check_conservation(lake, settings.realm, owned),
+        ]
         if read_head(settings).sequence == before.sequence:
-            return [*checks, _check_balances(held, replayed), _check_conservation(lake, settings.realm, held)]
+            return [*checks, *compared]
     quiet = Check("balances", ok=False, seen="trades go on: balances can be compared only while none is decided")
     return [*checks, quiet]
 
@@ -90,25 +94,15 @@ def wait_until_queryable(settings: Settings, timeout_s: float, progress: Callabl
 
 def read_head(settings: Settings) -> Head:
     """What the engine's /readyz says."""
-    answer = _get(settings, "/readyz")
+    answer = engine.get(settings, "/readyz")
     return Head(answer["sequence"], answer["outbox_entries"])
 
 
-def _get(settings: Settings, path: str) -> dict[str, Any]:
-    try:
-        response = requests.get(settings.engine_url + path, timeout=_TIMEOUT_S)
-        response.raise_for_status()
-    except requests.RequestException as error:
-        raise HaggleError(f"the engine at {settings.engine_url} does not answer {path}: {error}") from error
-    answer: dict[str, Any] = response.json()
-    return answer
-
-
 def _arrived(lake: Lake, realm: str) -> tuple[int, bool]:
-    """Events in the tables, and whether lines or states of some are still on their way."""
+    """Events in the tables, and whether lines, states or accepted offers of some are still on their way."""
     (row,) = lake.ask("audit/sequences", parameters_of("audit/sequences", realm)).records()
     (rest,) = lake.ask("audit/lines_and_states", parameters_of("audit/lines_and_states", realm)).records()
-    return row["events"], rest["states"] < rest["due_states"] or rest["lines"] < rest["due_lines"]
+    return row["events"], any(rest[name] < rest[f"due_{name}"] for name in ("lines", "states", "accepted_offers"))
 
 
 def _check_outbox(head: Head) -> Check:
@@ -183,42 +177,56 @@ def _check_tables(lake: Lake, settings: Settings, head: Head) -> Iterable[Check]
     yield Check("tables: lines", lines_ok, seen)
     states_ok = row["states"] == row["different_states"] == row["last_versions"] == row["due_states"]
     yield Check("tables: states", states_ok, f"{row['states']:,} states, versions gapless, {row['due_states']:,} due")
+    offers_ok = row["accepted_offers"] == row["different_accepted_offers"] == row["due_accepted_offers"]
+    seen = f"{row['accepted_offers']:,} accepted, {row['due_accepted_offers']:,} due"
+    yield Check("tables: offers", offers_ok, seen)
     (row,) = lake.ask("audit/dead_letters", (settings.kafka_topic,)).records()
     dead_ok = row["dead_letters"] == row["different"]
     yield Check("dead letters", dead_ok, f"{row['dead_letters']:,} records that are not valid events, each kept once")
 
 
-def _held_balances(settings: Settings) -> Iterator[tuple[tuple[int, int], int]]:
-    """What Redis holds, through the engine."""
+def _read_balances(settings: Settings) -> tuple[Balances, Balances]:
+    """What Redis says, through the engine, that players own, and what of it their open offers hold."""
+    owned: Balances = {}
+    held: Balances = {}
+    for player in _players(settings):
+        owned |= _balances(player["player_id"], player["gold"], player["inventory"]["items"])
+        if in_escrow := player.get("held"):
+            held |= _balances(player["player_id"], in_escrow["gold"], in_escrow["items"])
+    return owned, held
+
+
+def _players(settings: Settings) -> Iterator[dict[str, Any]]:
     cursor: int | None = 0
     while cursor is not None:
-        page = _get(settings, f"/v1/players?cursor={cursor}&limit={_PAGE}")
+        page = engine.get(settings, f"/v1/players?cursor={cursor}&limit={_PAGE}")
         cursor = page["next_cursor"]
-        for player in page["players"]:
-            if player["gold"]:
-                yield (player["player_id"], GOLD), player["gold"]
-            for item in player["inventory"]["items"]:
-                yield (player["player_id"], item["item_id"]), item["quantity"]
+        yield from page["players"]
 
 
-def _replayed_balances(lake: Lake, realm: str) -> Balances:
-    rows = lake.ask("audit/balances", parameters_of("audit/balances", realm)).rows
+def _balances(player_id: int, gold: int, items: list[dict[str, int]]) -> Balances:
+    amounts = {(player_id, item["item_id"]): item["quantity"] for item in items}
+    return amounts | ({(player_id, GOLD): gold} if gold else {})
+
+
+def _replay(lake: Lake, name: str, realm: str) -> Balances:
+    rows = lake.ask(name, parameters_of(name, realm)).rows
     return {(player_id, item_id): amount for player_id, item_id, amount in rows}
 
 
-def _check_balances(held: Balances, replayed: Balances) -> Check:
-    different = sorted(key for key in held.keys() | replayed.keys() if held.get(key) != replayed.get(key))
-    players = len({player_id for player_id, _ in held})
+def _check_equal(name: str, in_redis: Balances, replayed: Balances) -> Check:
+    different = sorted(key for key in in_redis.keys() | replayed.keys() if in_redis.get(key) != replayed.get(key))
+    players = len({player_id for player_id, _ in in_redis})
     if not different:
-        seen = f"{len(held):,} balances of {players:,} players, replayed in Trino, equal Redis"
-        return Check("balances", ok=True, seen=seen)
+        seen = f"{len(in_redis):,} amounts of {players:,} players, replayed in Trino, equal Redis"
+        return Check(name, ok=True, seen=seen)
     player_id, item_id = different[0]
     what = "gold" if item_id == GOLD else f"item {item_id}"
-    seen = f"{len(different):,} differ; player {player_id}'s {what}: {held.get(different[0], 0):,} in Redis, "
-    return Check("balances", ok=False, seen=seen + f"{replayed.get(different[0], 0):,} replayed")
+    seen = f"{len(different):,} differ; player {player_id}'s {what}: {in_redis.get(different[0], 0):,} in Redis, "
+    return Check(name, ok=False, seen=seen + f"{replayed.get(different[0], 0):,} replayed")
 
 
-def _check_conservation(lake: Lake, realm: str, held: Balances) -> Check:
+def _check_conservation(lake: Lake, realm: str, owned: Balances) -> Check:
     """Σ created = Σ held, for gold and every item; what was created follows from the classes."""
     created: dict[int, int] = {}
     for player_class, players in lake.ask("audit/created", (realm,)).rows:
@@ -226,7 +234,7 @@ def _check_conservation(lake: Lake, realm: str, held: Balances) -> Check:
         for item_id, amount in [(GOLD, start.gold), *start.items.items()]:
             created[item_id] = created.get(item_id, 0) + players * amount
     total: dict[int, int] = {}
-    for (_, item_id), amount in held.items():
+    for (_, item_id), amount in owned.items():
         total[item_id] = total.get(item_id, 0) + amount
     ok = {key: amount for key, amount in created.items() if amount} == total
     seen = f"{total.get(GOLD, 0):,} gold and {sum(total.values()) - total.get(GOLD, 0):,} item units held"

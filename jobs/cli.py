@@ -1,6 +1,6 @@
 """The `haggle` command: starts and stops the embedded stack, and runs simulation, report and audit against any stack.
 
-`simulate`, `report` and `audit` use the servers that the environment names, or those of the embedded stack.
+`simulate`, `report`, `audit` and `key` use the servers that the environment names, or those of the embedded stack.
 Exit codes: 0 all is well, 1 something is off or went wrong, 2 wrong usage.
 """
 
@@ -10,10 +10,11 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import reduce
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +27,7 @@ from rich.table import Table
 from app.errors import HaggleError
 from app.settings import Settings, load_settings
 from jobs.audit import Check, audit, wait_until_queryable
+from jobs.engine import service_key
 from jobs.report.answers import lines_of, make_report
 from jobs.report.render import write_report
 from jobs.simulate.run import Order, Outcome, simulate
@@ -34,13 +36,15 @@ from jobs.simulate.run import Progress as OnProgress
 if TYPE_CHECKING:
     from jobs.embedded.stack import Stack
 
+DEFAULT_HOME: Final = Path(".haggle")
 DEMO_HOME: Final = Path(".haggle-demo")
 _LOG_INTERVAL_S: Final = 5.0
+_BAR_INTERVAL_S: Final = 0.1
 _out = Console(highlight=False)
 
 
 @click.group(context_settings={"max_content_width": 100, "show_default": True})
-@click.option("--home", type=click.Path(path_type=Path), default=Path(".haggle"), help="Folder of the embedded stack.")
+@click.option("--home", type=click.Path(path_type=Path), default=DEFAULT_HOME, help="Folder of the embedded stack.")
 @click.pass_context
 def cli(context: click.Context, home: Path) -> None:
     """Haggle: trades of an online game, exactly once, from HTTP to SQL."""
@@ -66,7 +70,7 @@ class Elsewhere:
         return self.given
 
     def __getattr__(self, _: str) -> Any:
-        raise HaggleError("the embedded servers are not installed here; only simulate, report and audit can run")
+        raise HaggleError("the embedded servers are not installed here; only simulate, report, audit and key can run")
 
 
 def main() -> None:
@@ -97,6 +101,7 @@ def up(stack: "Stack") -> None:
             _out.print("What did start still runs: mend the rest and go on with `up`, or stop all with `down`.")
         raise
     _print_pages(stack)
+    _print_key_use(stack)
 
 
 @cli.command()
@@ -128,7 +133,18 @@ def status(stack: "Stack", *, as_json: bool) -> None:
         _out.print(table)
         if all_ready:
             _print_pages(stack)
+            _print_key_use(stack)
     sys.exit(0 if all_ready else 1)
+
+
+@cli.command("key")
+@click.pass_obj
+def key_command(stack: "Stack") -> None:
+    """Print the service key, with which callers may do everything."""
+    key = service_key(stack.settings())
+    if not key:
+        raise HaggleError("there is no key; set SERVICE_KEYS, or start a stack with `haggle up`")
+    click.echo(key)
 
 
 @cli.command()
@@ -146,25 +162,25 @@ def reset(stack: "Stack", *, yes: bool) -> None:
 # ---------------------------------------------------------------- jobs
 
 
-def _order_options(command: Any) -> Any:
+def _order_options(offers: int) -> Callable[[Any], Any]:
+    """The options of an Order; `offers` is how many are made by default."""
     options = [
         click.option("--players", type=click.IntRange(0), default=1_000, help="Players to create."),
         click.option("--trades", type=click.IntRange(0), default=10_000, help="Trades to do."),
+        click.option("--offers", type=click.IntRange(0), default=offers, help="Offers to make and answer after them."),
         click.option("--seed", type=int, default=1, help="The same seed gives the same players and trades."),
         click.option("--concurrency", type=click.IntRange(1, 1_000), default=16, help="Requests under way at once."),
         click.option("--rate", type=click.FloatRange(0), default=0.0, help="Most trades a second; 0: no limit."),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return lambda command: reduce(lambda decorated, option: option(decorated), reversed(options), command)
 
 
 @cli.command("simulate")
-@_order_options
+@_order_options(offers=0)
 @click.option("--log", type=click.Path(path_type=Path), help="File that gets a JSON line per trade.")
 @click.pass_obj
 def simulate_command(stack: "Stack", /, **options: Any) -> None:
-    """Create players and do trades, as a game would."""
+    """Create players, do trades and make offers, as a game would."""
     _simulate(stack.settings(), Order(**options))
 
 
@@ -221,7 +237,7 @@ class Phases:
 
 
 @cli.command()
-@_order_options
+@_order_options(offers=100)
 @click.option("--keep", is_flag=True, help="Use the stack in --home and leave it running.")
 @click.option("--phases", is_flag=True, help="Print how long each phase took, and the peak memory.")
 @click.pass_obj
@@ -246,6 +262,7 @@ def demo(stack: "Stack", /, *, keep: bool, phases: bool, **options: Any) -> None
     if keep:
         _out.print("\nIt is left running: `haggle status` shows it, `haggle down` stops it.")
         _print_pages(stack)
+        _print_key_use(stack)
     if phases:
         timing.print(memory.peak_mib)
 
@@ -308,20 +325,24 @@ def _stop(stack: "Stack") -> None:
 def _simulate(settings: Settings, order: Order) -> Outcome:
     if _out.is_terminal:
         return _simulate_with_bar(settings, order)
-    outcome = simulate(settings.engine_url, order, _progress_lines(order))
-    _out.print(_progress_line(outcome, order), soft_wrap=True)
+
+    def print_line(outcome: Outcome) -> None:
+        _out.print(_progress_line(outcome, order), soft_wrap=True)
+
+    outcome = simulate(settings, order, _every(_LOG_INTERVAL_S, print_line))
+    print_line(outcome)
     return outcome
 
 
-def _progress_lines(order: Order) -> OnProgress:
-    """Prints a line every few seconds, for logs."""
-    printed_at = time.monotonic()
+def _every(interval_s: float, show: OnProgress) -> OnProgress:
+    """Shows the progress no more often than that: thousands of answers a second come in."""
+    shown_at = time.monotonic()
 
     def progress(outcome: Outcome) -> None:
-        nonlocal printed_at
-        if time.monotonic() >= printed_at + _LOG_INTERVAL_S:
-            printed_at = time.monotonic()
-            _out.print(_progress_line(outcome, order), soft_wrap=True)
+        nonlocal shown_at
+        if time.monotonic() >= shown_at + interval_s:
+            shown_at = time.monotonic()
+            show(outcome)
 
     return progress
 
@@ -329,7 +350,9 @@ def _progress_lines(order: Order) -> OnProgress:
 def _progress_line(outcome: Outcome, order: Order) -> str:
     trades = f"{outcome.trades:,} of {order.trades:,} trades, {outcome.accepted:,} accepted"
     refused = "".join(f", {count:,} {reason}" for reason, count in outcome.refused.most_common())
-    return f"{outcome.players:,} of {order.players:,} players, {trades}{refused}, {outcome.retries:,} sent again"
+    offers = f", {outcome.offers.total():,} of {order.offers:,} offers" if order.offers else ""
+    retries = f", {outcome.retries:,} sent again"
+    return f"{outcome.players:,} of {order.players:,} players, {trades}{refused}{offers}{retries}"
 
 
 def _simulate_with_bar(settings: Settings, order: Order) -> Outcome:
@@ -338,21 +361,24 @@ def _simulate_with_bar(settings: Settings, order: Order) -> Outcome:
     with Progress(*columns, console=_out) as bar:
         players = bar.add_task("players", total=order.players, note="")
         trades = bar.add_task("trades", total=order.trades, note="", start=False)
+        offers = bar.add_task("offers", total=order.offers, note="", start=False, visible=bool(order.offers))
         first_trade_at = 0.0
 
-        def progress(outcome: Outcome) -> None:
+        def show(outcome: Outcome) -> None:
             nonlocal first_trade_at
             bar.update(players, completed=outcome.players)
-            if not outcome.trades:
-                return
-            if not first_trade_at:
-                first_trade_at = time.perf_counter()
+            if outcome.trades:
+                first_trade_at = first_trade_at or time.perf_counter()
                 bar.start_task(trades)
-            rate = outcome.trades / max(time.perf_counter() - first_trade_at, 1e-3)
-            note = f"{rate:,.0f}/s, {outcome.accepted:,} accepted, {outcome.refused.total():,} refused"
-            bar.update(trades, completed=outcome.trades, note=note)
+                rate = outcome.trades / (outcome.trades_s or max(time.perf_counter() - first_trade_at, 1e-3))
+                note = f"{rate:,.0f}/s, {outcome.accepted:,} accepted, {outcome.refused.total():,} refused"
+                bar.update(trades, completed=outcome.trades, note=note)
+            if outcome.offers:
+                bar.start_task(offers)
+                bar.update(offers, completed=outcome.offers.total())
 
-        outcome = simulate(settings.engine_url, order, progress)
+        outcome = simulate(settings, order, _every(_BAR_INTERVAL_S, show))
+        show(outcome)
     if outcome.retries:
         _out.print(f"{outcome.retries:,} requests were sent again")
     return outcome
@@ -385,6 +411,19 @@ def _report(settings: Settings, folder: Path | None) -> None:
 def _print_pages(stack: "Stack") -> None:
     for name, url in stack.pages().items():
         _out.print(f"  {name:<12} {url}")
+
+
+def _print_key_use(stack: "Stack") -> None:
+    settings = stack.settings()
+    if settings.authentication == "off":
+        _out.print("  Every caller may do everything (AUTHENTICATION=off).")
+        return
+    home = "" if stack.home == DEFAULT_HOME.absolute() else f" --home {_short(stack.home)}"
+    key = f"$({_short(Path(sys.argv[0]))}{home} key)"
+    curl = f'curl -H "Authorization: Bearer {key}" {settings.engine_url}/v1/players'
+    _out.print(f"  The engine wants its key: {curl}", soft_wrap=True, markup=False)
+    if settings.original_routes == "open":
+        _out.print("  PUT /create_player and POST /trade want none (ORIGINAL_ROUTES=open).")
 
 
 def _short(path: Path) -> str:

@@ -4,16 +4,14 @@ import os
 import sys
 import time
 import uuid
-from typing import Any, Final
-
-import requests
+from typing import Final
 
 from app.contract.tables import CATALOG, SCHEMA, TRADES
 from app.errors import HaggleError
 from app.settings import Settings, load_settings
+from jobs import engine
 from jobs.lake import Lake
 
-_TIMEOUT_S: Final = 10
 _WAIT_S: Final = 90
 
 
@@ -30,7 +28,7 @@ def main() -> None:
 
 def make_trade(settings: Settings) -> str:
     """Creates two players; the first gives the second a gold coin or, without gold, a unit of its first item."""
-    one, two = (_post(settings, "/v1/players", {"username": f"smoke_{number}"}) for number in (1, 2))
+    one, two = (engine.post(settings, "/v1/players", {"username": f"smoke_{number}"}) for number in (1, 2))
     items = [{"item_id": line["item_id"], "quantity": 1} for line in one["inventory"]["items"][:1]]
     gold = 0 if items else 1
     trade_id = f"smoke-{uuid.uuid4().hex}"
@@ -38,7 +36,7 @@ def make_trade(settings: Settings) -> str:
         "player_1": {"player_id": one["player_id"], "items": items, "gold": gold},
         "player_2": {"player_id": two["player_id"], "items": [], "gold": 0},
     }
-    _post(settings, "/v1/trades", {"trade_id": trade_id, **sides})
+    engine.post(settings, "/v1/trades", {"trade_id": trade_id, **sides})
     return trade_id
 
 
@@ -52,16 +50,6 @@ def wait_for(settings: Settings, trade_id: str) -> float:
             return time.monotonic() - started
         time.sleep(1)
     raise HaggleError(f"trade {trade_id} is not in {TRADES.name} after {_WAIT_S} s")
-
-
-def _post(settings: Settings, path: str, body: object) -> Any:
-    try:
-        response = requests.post(settings.engine_url + path, json=body, timeout=_TIMEOUT_S)
-    except requests.RequestException as error:
-        raise HaggleError(f"the engine at {settings.engine_url} does not answer: {error}") from error
-    if response.status_code != requests.codes.created:
-        raise HaggleError(f"the engine refuses POST {path}: {response.status_code} {response.text[:300]}")
-    return response.json()
 
 
 if __name__ == "__main__":

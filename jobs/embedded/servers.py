@@ -96,9 +96,9 @@ class Site:
         return {"CLASSPATH": ":".join(map(str, (*first, *self.java.jars(module))))}
 
 
-def embedded_settings(settings: Settings, ports: Mapping[str, int]) -> dict[str, str | int]:
-    """The settings that point at the embedded servers, for all that the environment does not point elsewhere."""
-    urls: dict[str, str | int] = {
+def embedded_settings(settings: Settings, ports: Mapping[str, int], keys: Mapping[str, str]) -> dict[str, str | int]:
+    """What the embedded stack sets, of all that the environment does not: where its servers are, keys, open routes."""
+    own: dict[str, str | int] = {
         "engine_url": f"http://127.0.0.1:{ports['engine']}",
         "engine_port": ports["engine"],
         "relay_metrics_port": ports["relay_metrics"],
@@ -108,8 +108,11 @@ def embedded_settings(settings: Settings, ports: Mapping[str, int]) -> dict[str,
         "hdfs_url": f"hdfs://127.0.0.1:{ports['namenode']}",
         "catalog_url": f"postgresql://haggle:haggle@127.0.0.1:{ports['catalog']}/{_DATABASE}",
         "trino_url": f"http://127.0.0.1:{ports['trino']}",
+        # clients of the original routes, such as Apache Bench, know no keys; the engine listens on loopback only
+        "original_routes": "open",
+        **keys,
     }
-    return {name: value for name, value in urls.items() if name not in settings.given}
+    return {name: value for name, value in own.items() if name not in settings.given}
 
 
 def processes(site: Site) -> list[Process]:

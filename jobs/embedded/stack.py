@@ -1,7 +1,8 @@
 """The embedded stack: starts, watches and stops its processes under supervisord. Called by the `haggle` command.
 
-A stack lives in a home folder: data/, config/, logs/ and stack.json with its ports, so that data written under an
-address is found again under it. supervisord restarts what dies; this module only asks it to start and stop.
+A stack lives in a home folder: data/, config/, logs/, stack.json with its ports, so that data written under an
+address is found again under it, and keys.json with the engine's keys. supervisord restarts what dies; this module only
+asks it to start and stop.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import fcntl
 import json
 import os
 import random
+import secrets
 import shutil
 import signal
 import socket
@@ -174,7 +176,7 @@ class Stack:
 
     def _start_supervisord(self, plan: list[Process]) -> None:
         config = self.home / "config" / "supervisord.conf"
-        config.write_text(_supervisord_conf(self.home, self._socket(), plan))
+        _write_private(config, _supervisord_conf(self.home, self._socket(), plan))
         subprocess.run([sys.executable, "-m", "supervisor.supervisord", "-c", str(config)], check=True)
         deadline = time.monotonic() + 10
         while not self.is_running:
@@ -268,22 +270,23 @@ class Stack:
             yield
 
     def _ports(self) -> dict[str, int]:
-        path = self.home / "stack.json"
-        if not path.exists():
-            names = [port for ports in PORTS.values() for port in ports]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".tmp")
-            temporary.write_text(
-                json.dumps({"ports": dict(zip(names, _free_ports(len(names)), strict=True))}, indent=2)
-            )
-            temporary.rename(path)
-        ports: dict[str, int] = json.loads(path.read_text())["ports"]
+        names = [port for ports in PORTS.values() for port in ports]
+        stack = _made_once(
+            self.home / "stack.json", lambda: {"ports": dict(zip(names, _free_ports(len(names)), strict=True))}
+        )
+        ports: dict[str, int] = stack["ports"]
         return ports
+
+    def _keys(self) -> dict[str, str]:
+        """The engine's keys, as the settings that hold them."""
+        names = ("service_keys", "token_keys")
+        return _made_once(self.home / "keys.json", lambda: {name: secrets.token_urlsafe(32) for name in names})
 
     def _site(self) -> Site:
         ports = self._ports()
         jars = ",".join(str(path) for path in self._java.jars("spark"))
-        settings: Settings = replace(self._given, spark_jars=jars, **embedded_settings(self._given, ports))  # type: ignore[arg-type]
+        own = embedded_settings(self._given, ports, self._keys())
+        settings: Settings = replace(self._given, spark_jars=jars, **own)  # type: ignore[arg-type]
         return Site(self.home, ports, settings, self._java)
 
     def _log(self, name: str) -> Path:
@@ -321,6 +324,23 @@ def _belongs_to(process: psutil.Process, home: Path) -> bool:
         return process.environ().get("HAGGLE_HOME") == str(home)
     except (psutil.Error, OSError):
         return False
+
+
+def _made_once(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What the JSON file holds; written when it is not there yet."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_private(path, json.dumps(make(), indent=2))
+    made: dict[str, Any] = json.loads(path.read_text())
+    return made
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Writes a file, whole or not at all, that only its owner may read: it may hold keys."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.touch(mode=0o600)
+    temporary.write_text(text)
+    temporary.rename(path)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -112,6 +112,15 @@ def _most_valuable(rows: list[dict[str, Any]]) -> str:
     return f"{rows[0]['item_value']:,} gold: {_players(rows)}" if rows else "none: there is no player"
 
 
+def _offers(rows: list[dict[str, Any]]) -> str:
+    row = rows[0]
+    if not row["made"]:
+        return f"none was made, and {row['refused']:,} refused"
+    ended = ", ".join(f"{row[status]:,} {status}" for status in ("accepted", "declined", "cancelled", "expired"))
+    share = f"{row['accepted_percent']} % of those that ended were accepted"
+    return f"{row['made']:,} made: {ended}, {row['still_open']:,} still open; {share}; and {row['refused']:,} refused"
+
+
 def _trades_reference(rows: list[dict[str, Any]]) -> str:
     if rows[0]["trades"] == REFERENCE_TRADES:
         return f"{REFERENCE_TRADES:,}, as here."
@@ -149,17 +158,23 @@ def _most_valuable_reference(rows: list[dict[str, Any]]) -> str:
     )
 
 
+def _offers_reference(_: list[dict[str, Any]]) -> str:
+    return "had none."
+
+
 _ANSWERS: Final = {
     "q01_trades": _trades,
     "q02_most_traded_item": _most_traded,
     "q03_most_diverse_inventory": _most_diverse,
     "q04_most_valuable_inventory": _most_valuable,
+    "q05_offers": _offers,
 }
 _REFERENCES: Final = {
     "q01_trades": _trades_reference,
     "q02_most_traded_item": _most_traded_reference,
     "q03_most_diverse_inventory": _most_diverse_reference,
     "q04_most_valuable_inventory": _most_valuable_reference,
+    "q05_offers": _offers_reference,
 }
 
 

@@ -42,6 +42,7 @@ def _figures(report: Report) -> dict[str, str]:
         "q02_most_traded_item": _draw_items,
         "q03_most_diverse_inventory": _draw_diversity,
         "q04_most_valuable_inventory": _draw_value,
+        "q05_offers": _draw_offers,
     }
     return {name: _svg(report, draw) for name, draw in drawings.items()}
 
@@ -86,3 +87,10 @@ def _draw_value(report: Report, axes: Axes) -> None:
     axes.barh([row["player_class"] for row in rows], [row["item_value"] for row in rows], color=_INK)
     axes.set_xlabel("greatest item gold value ever held (logarithmic)")
     axes.set_xscale("log")
+
+
+def _draw_offers(report: Report, axes: Axes) -> None:
+    (row,) = report.questions[4].result.records()
+    statuses = ["accepted", "declined", "cancelled", "expired", "still_open"][::-1]
+    axes.barh([status.replace("_", " ") for status in statuses], [row[status] for status in statuses], color=_INK)
+    axes.set_xlabel("offers")

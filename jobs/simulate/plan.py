@@ -1,6 +1,6 @@
-"""What a simulation will do: players and trades drawn from a seed, before anything is sent.
+"""What a simulation will do: players, trades and offers drawn from a seed, before anything is sent.
 
-The same seed gives the same players and the same trades, whatever the engine answers and in whatever order.
+The same seed gives the same players, trades and offers, whatever the engine answers and in whatever order.
 A trade is one-for-one: each side gives one unit of a random item that it holds by then; a player without items
 buys with gold if it can.
 """
@@ -38,6 +38,13 @@ class PlannedTrade:
     two: PlannedSide
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedOffer(PlannedTrade):
+    """A trade that the first player offers, and what becomes of it: accept, decline or cancel."""
+
+    answer: str
+
+
 @dataclass(slots=True)
 class _Holdings:
     """What a planned player holds at a point of the plan."""
@@ -66,15 +73,36 @@ def plan_players(seed: int, count: int) -> list[PlannedPlayer]:
 def plan_trades(seed: int, players: list[PlannedPlayer], count: int) -> Iterator[PlannedTrade]:
     """The trades of a seed, in order; a trade builds on those before it that share a player."""
     draw = random.Random(f"trades {seed}")
-    holdings = [
-        _Holdings(CLASSES[player.player_class].gold, dict(CLASSES[player.player_class].items)) for player in players
-    ]
+    holdings = _created(players)
     for number in range(1, count + 1):
         trade = _draw_trade(draw, number, holdings)
-        one, two = holdings[trade.one.player], holdings[trade.two.player]
-        one.give(trade.one, two)
-        two.give(trade.two, one)
+        _settle(trade, holdings)
         yield trade
+
+
+def plan_offers(seed: int, players: list[PlannedPlayer], trades: int, count: int) -> Iterator[PlannedOffer]:
+    """The offers of a seed that come after so many trades, in order; each is answered before a player's next."""
+    draw = random.Random(f"offers {seed}")
+    holdings = _created(players)
+    for trade in plan_trades(seed, players, trades) if count else ():
+        _settle(trade, holdings)
+    for number in range(1, count + 1):
+        trade = _draw_trade(draw, number, holdings)
+        offer = PlannedOffer(number, trade.one, trade.two, draw.choice(("accept", "decline", "cancel")))
+        if offer.answer == "accept":
+            _settle(offer, holdings)
+        yield offer
+
+
+def _created(players: list[PlannedPlayer]) -> list[_Holdings]:
+    classes = [CLASSES[player.player_class] for player in players]
+    return [_Holdings(player_class.gold, dict(player_class.items)) for player_class in classes]
+
+
+def _settle(trade: PlannedTrade, holdings: list[_Holdings]) -> None:
+    one, two = holdings[trade.one.player], holdings[trade.two.player]
+    one.give(trade.one, two)
+    two.give(trade.two, one)
 
 
 def _draw_trade(draw: random.Random, number: int, holdings: list[_Holdings]) -> PlannedTrade:

@@ -1,29 +1,44 @@
 """Carries out a plan against the engine over HTTP, many requests at a time. Called by `haggle simulate`.
 
 Trades that share a player are sent in the order of the plan; others run side by side. A request that got no answer,
-or 503, is sent again with the same trade_id: the engine decides it once.
+or 429 or 503, is sent again with the same trade_id: the engine decides it once. Offers come after the trades.
 """
 
 import asyncio
-import json
 import re
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, BinaryIO, Final, TypeVar
 
-import aiohttp
+import msgspec
 
 from app.errors import HaggleError
-from jobs.simulate.plan import PlannedPlayer, PlannedSide, PlannedTrade, plan_players, plan_trades
+from app.settings import Settings
+from jobs import engine
+from jobs.simulate.connection import Connection
+from jobs.simulate.plan import (
+    PlannedOffer,
+    PlannedPlayer,
+    PlannedSide,
+    PlannedTrade,
+    plan_offers,
+    plan_players,
+    plan_trades,
+)
 
 _ATTEMPTS: Final = 30
 _LONGEST_BACKOFF_S: Final = 2.0
-_CREATED: Final = re.compile(r"player_id = (\d+)\)")
+_REFUSED: Final = 409
+_DECIDED: Final = (200, 201, _REFUSED)
+_AGAIN: Final = (429, 503)
+_CREATED: Final = re.compile(rb"player_id = (\d+)\)")
 
+_Planned = TypeVar("_Planned", bound=PlannedTrade)
 Progress = Callable[["Outcome"], None]
 
 
@@ -33,6 +48,7 @@ class Order:
 
     players: int = 1_000
     trades: int = 10_000
+    offers: int = 0
     seed: int = 1
     concurrency: int = 16
     rate: float = 0.0
@@ -41,11 +57,12 @@ class Order:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of it so far; `refused` counts by reason, `retries` counts requests sent again."""
+    """What came of it so far: trades refused by reason, offers by how they ended, requests sent again."""
 
     players: int = 0
     accepted: int = 0
     refused: Counter[str] = field(default_factory=Counter)
+    offers: Counter[str] = field(default_factory=Counter)
     retries: int = 0
     players_s: float = 0.0
     trades_s: float = 0.0
@@ -56,94 +73,115 @@ class Outcome:
         return self.accepted + self.refused.total()
 
 
-def simulate(engine_url: str, order: Order, progress: Progress) -> Outcome:
+def simulate(settings: Settings, order: Order, progress: Progress) -> Outcome:
     """Carries out the order, calling `progress` after each answer; raises HaggleError when the engine stays away."""
-    if order.trades and order.players < 2:
+    if (order.trades or order.offers) and order.players < 2:
         raise HaggleError("a trade needs two players: ask for at least 2")
     try:
-        return asyncio.run(_Run(engine_url, order, progress).carry_out())
+        return asyncio.run(_Run(settings, order, progress).carry_out())
     except ExceptionGroup as group:
         raise group.exceptions[0] from None
 
 
 class _Run:
-    def __init__(self, engine_url: str, order: Order, progress: Progress) -> None:
-        self._url = engine_url
+    def __init__(self, settings: Settings, order: Order, progress: Progress) -> None:
+        self._settings = settings
         self._order = order
         self._progress = progress
         self._run_id = uuid.uuid4().hex[:12]
         self._outcome = Outcome()
-        self._slots = asyncio.Semaphore(order.concurrency)
+        self._log: BinaryIO | None = None
+        self._ids: list[int] = []
+        """player_id by index in the plan's players."""
+        self._connections = [
+            Connection(settings.engine_url, engine.headers(settings)) for _ in range(order.concurrency)
+        ]
+        self._free: asyncio.Queue[Connection] = asyncio.Queue()
 
     async def carry_out(self) -> Outcome:
-        timeout = aiohttp.ClientTimeout(total=30)
-        connector = aiohttp.TCPConnector(limit=self._order.concurrency)
-        async with aiohttp.ClientSession(self._url, timeout=timeout, connector=connector) as session:
-            players = plan_players(self._order.seed, self._order.players)
-            started = time.perf_counter()
-            ids = await self._create(session, players)
-            self._outcome.players_s = time.perf_counter() - started
-            started = time.perf_counter()
-            await self._trade(session, players, ids)
-            self._outcome.trades_s = time.perf_counter() - started
-        return self._outcome
+        order, outcome = self._order, self._outcome
+        for connection in self._connections:
+            self._free.put_nowait(connection)
+        players = plan_players(order.seed, order.players)
+        started = time.perf_counter()
+        self._ids = list(await asyncio.gather(*map(self._create, players)))
+        outcome.players_s = time.perf_counter() - started
+        started = time.perf_counter()
+        await self._trade_all(players)
+        outcome.trades_s = time.perf_counter() - started
+        await self._in_order(plan_offers(order.seed, players, order.trades, order.offers), self._offer)
+        for connection in self._connections:
+            connection.close()
+        return outcome
 
-    async def _create(self, session: aiohttp.ClientSession, players: list[PlannedPlayer]) -> list[int]:
-        async def create(player: PlannedPlayer) -> int:
-            async with self._slots:
-                body = {"username": player.username, "player_class": player.player_class}
-                _, text = await self._send(session, "PUT", "/create_player", body)
-            self._outcome.players += 1
-            self._progress(self._outcome)
-            match = _CREATED.search(text)
-            if not match:
-                raise HaggleError(f"the engine's answer to create_player names no player_id: {text[:200]}")
-            return int(match.group(1))
+    async def _create(self, player: PlannedPlayer) -> int:
+        connection = await self._free.get()
+        body = {"username": player.username, "player_class": player.player_class}
+        _, answer = await self._send(connection, "PUT", "/create_player", body)
+        self._free.put_nowait(connection)
+        self._outcome.players += 1
+        self._progress(self._outcome)
+        match = _CREATED.search(answer)
+        if not match:
+            raise HaggleError(f"the engine's answer to create_player names no player_id: {answer[:200]!r}")
+        return int(match[1])
 
-        return list(await asyncio.gather(*map(create, players)))
+    async def _trade_all(self, players: list[PlannedPlayer]) -> None:
+        with self._order.log.open("wb") if self._order.log else nullcontext() as self._log:
+            await self._in_order(plan_trades(self._order.seed, players, self._order.trades), self._trade)
 
-    async def _trade(self, session: aiohttp.ClientSession, players: list[PlannedPlayer], ids: list[int]) -> None:
-        log = self._order.log.open("w") if self._order.log else None
+    async def _in_order(
+        self, planned: Iterable[_Planned], do: Callable[[Connection, _Planned], Awaitable[None]]
+    ) -> None:
         newest: dict[int, asyncio.Task[None]] = {}
         started = time.perf_counter()
         async with asyncio.TaskGroup() as group:
-            for trade in plan_trades(self._order.seed, players, self._order.trades):
-                await self._slots.acquire()
+            for each in planned:
+                connection = await self._free.get()
                 if self._order.rate:
-                    await asyncio.sleep(started + trade.number / self._order.rate - time.perf_counter())
-                before = [newest[side.player] for side in (trade.one, trade.two) if side.player in newest]
-                task = group.create_task(self._do(session, trade, ids, before, log))
-                task.add_done_callback(lambda _: self._slots.release())
-                newest[trade.one.player] = newest[trade.two.player] = task
-        if log:
-            log.close()
+                    await asyncio.sleep(started + each.number / self._order.rate - time.perf_counter())
+                before = [newest[side.player] for side in (each.one, each.two) if side.player in newest]
+                task = group.create_task(self._after(before, do, connection, each))
+                newest[each.one.player] = newest[each.two.player] = task
 
-    async def _do(
+    async def _after(
         self,
-        session: aiohttp.ClientSession,
-        trade: PlannedTrade,
-        ids: list[int],
         before: list["asyncio.Task[None]"],
-        log: TextIO | None,
+        do: Callable[[Connection, _Planned], Awaitable[None]],
+        connection: Connection,
+        planned: _Planned,
     ) -> None:
         if before:
             await asyncio.wait(before)
-        body = {
-            "trade_id": f"simulation-{self._run_id}-{trade.number}",
-            "player_1": _side_body(trade.one, ids),
-            "player_2": _side_body(trade.two, ids),
-        }
-        status, text = await self._send(session, "POST", "/v1/trades", body)
-        answer = json.loads(text)
-        if status == 409:
-            self._outcome.refused[answer["reason"]] += 1
-        else:
-            self._outcome.accepted += 1
-        if log:
-            log.write(json.dumps({"request": body, "status": status, "answer": answer}) + "\n")
+        await do(connection, planned)
+        self._free.put_nowait(connection)
         self._progress(self._outcome)
 
-    async def _send(self, session: aiohttp.ClientSession, method: str, path: str, body: object) -> tuple[int, str]:
+    async def _trade(self, connection: Connection, trade: PlannedTrade) -> None:
+        body = {"trade_id": f"simulation-{self._run_id}-{trade.number}", **self._sides(trade)}
+        status, answer = await self._send(connection, "POST", "/v1/trades", body)
+        if status == _REFUSED:
+            self._outcome.refused[_reason(answer)] += 1
+        else:
+            self._outcome.accepted += 1
+        if self._log:
+            entry = {"request": body, "status": status, "answer": msgspec.Raw(answer)}
+            self._log.write(msgspec.json.encode(entry) + b"\n")
+
+    async def _offer(self, connection: Connection, offer: PlannedOffer) -> None:
+        offer_id = f"simulation-{self._run_id}-offer-{offer.number}"
+        status, answer = await self._send(
+            connection, "POST", "/v1/offers", {"offer_id": offer_id, **self._sides(offer)}
+        )
+        if status != _REFUSED:
+            status, answer = await self._send(connection, "POST", f"/v1/offers/{offer_id}/{offer.answer}", {})
+        self._outcome.offers[_reason(answer) if status == _REFUSED else offer.answer] += 1
+
+    def _sides(self, trade: PlannedTrade) -> dict[str, Any]:
+        return {"player_1": _side_body(trade.one, self._ids), "player_2": _side_body(trade.two, self._ids)}
+
+    async def _send(self, connection: Connection, method: str, path: str, body: object) -> tuple[int, bytes]:
+        content = msgspec.json.encode(body)
         problem = ""
         for attempt in range(_ATTEMPTS):
             if attempt:
@@ -151,17 +189,20 @@ class _Run:
                 self._outcome.retries += 1
                 await asyncio.sleep(min(0.1 * 2**attempt, _LONGEST_BACKOFF_S))
             try:
-                async with session.request(method, path, json=body) as response:
-                    text = await response.text()
-            except (aiohttp.ClientError, TimeoutError) as error:
-                problem = repr(error)
+                status, answer = await connection.request(method, path, content)
+            except ConnectionError as error:
+                problem = str(error)
                 continue
-            if response.status in (200, 201, 409):
-                return response.status, text
-            problem = f"{response.status} {text[:300]}"
-            if response.status != 503:
+            if status in _DECIDED:
+                return status, answer
+            problem = f"{status} {answer[:300]!r}"
+            if status not in _AGAIN:
                 raise HaggleError(f"the engine refuses {method} {path}: {problem}")
-        raise HaggleError(f"the engine at {self._url} gave no answer to {method} {path}: {problem}")
+        raise HaggleError(f"the engine at {self._settings.engine_url} gave no answer to {method} {path}: {problem}")
+
+
+def _reason(answer: bytes) -> str:
+    return str(msgspec.json.decode(answer)["reason"])
 
 
 def _side_body(side: PlannedSide, ids: list[int]) -> dict[str, Any]:

@@ -18,7 +18,17 @@ from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from app.contract.tables import CATALOG, DEAD_LETTERS, PLAYER_STATES, SCHEMA, TABLES, TRADE_LINES, TRADES, Table
+from app.contract.tables import (
+    CATALOG,
+    DEAD_LETTERS,
+    OFFERS,
+    PLAYER_STATES,
+    SCHEMA,
+    TABLES,
+    TRADE_LINES,
+    TRADES,
+    Table,
+)
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
 from jobs.streams import transforms
@@ -30,6 +40,7 @@ STREAMS: Final[tuple[tuple[Table, Callable[[DataFrame], DataFrame]], ...]] = (
     (TRADES, transforms.trades),
     (TRADE_LINES, transforms.trade_lines),
     (PLAYER_STATES, transforms.player_states),
+    (OFFERS, transforms.offers),
     (DEAD_LETTERS, transforms.dead_letters),
 )
 
@@ -38,10 +49,15 @@ _MOST_FAILURES: Final = 3
 
 
 def create_tables(spark: SparkSession) -> None:
-    """Creates the namespace and the tables that are missing."""
+    """Creates the namespace and the tables that are missing, and adds columns that tables of earlier versions lack."""
     spark.sql(f"create namespace if not exists {CATALOG}.{SCHEMA}")
     for table in TABLES:
         spark.sql(table.ddl("spark"))
+        name = f"{CATALOG}.{SCHEMA}.{table.name}"
+        there = spark.table(name).columns
+        # rows that are there have no value for it, so only a nullable one can come later
+        for column in [column for column in table.columns if column.nullable and column.name not in there]:
+            spark.sql(f"alter table {name} add column {column.name} {column.type.spark}")
 
 
 def read_records(spark: SparkSession, settings: Settings) -> DataFrame:

@@ -3,17 +3,18 @@
 Input is what Spark's Kafka source gives: key, value, topic, partition, offset, timestamp.
 """
 
-from functools import reduce
 from typing import Final
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
 from app.contract.reasons import DeadLetter
-from app.contract.tables import DEAD_LETTERS, PLAYER_STATES, TRADE_LINES, TRADES, Table
+from app.contract.tables import DEAD_LETTERS, OFFERS, PLAYER_STATES, TRADE_LINES, TRADES, Table
 from jobs.streams import schema
 
 _CORRUPT: Final = "_corrupt_record"
+_CHANGES: Final = {1: ("trade_accepted", "offer_made", "offer_closed"), 2: ("trade_accepted",)}
+"""By side, the types of events that change its player, besides its creation."""
 _COPYING_RULES: Final = ("PushDownPredicates", "PushPredicateThroughNonJoin", "OptimizeCsvJsonExprs")
 
 PARSING_OPTIONS: Final = {
@@ -39,47 +40,56 @@ def judge(records: DataFrame) -> DataFrame:
 def trades(records: DataFrame) -> DataFrame:
     """One row per decided trade."""
     event = _decided_trades(records)
-    sides = [
+    columns = [
         column
         for side in (1, 2)
         for column in (
-            f.col(f"event.player_{side}.player_id").alias(f"player_{side}_id"),
-            f.col(f"event.player_{side}.gold").alias(f"player_{side}_gold"),
-            f.col(f"event.player_{side}.item_value").alias(f"player_{side}_item_value"),
+            *_given(side),
             f.size(f"event.player_{side}.items").alias(f"player_{side}_lines"),
         )
     ]
-    return _rows_of(TRADES, event.select("event.*", _status(), *sides))
+    return _rows_of(TRADES, event.select("event.*", _trade_status(), *columns))
 
 
 def trade_lines(records: DataFrame) -> DataFrame:
     """One row per item line of a decided trade and side."""
-    trade = _decided_trades(records).select("event.*", _status()).drop("player_id")
     sides = [
-        trade.select(
-            "*",
+        f.struct(
             f.lit(side).alias("side"),
-            f.col(f"player_{side}.player_id").alias("player_id"),
-            f.explode(f"player_{side}.items").alias("line"),
+            f.col(f"event.player_{side}.player_id").alias("player_id"),
+            f.col(f"event.player_{side}.items").alias("items"),
         )
         for side in (1, 2)
     ]
-    lines = reduce(DataFrame.unionByName, sides)
-    return _rows_of(TRADE_LINES, lines.select("*", "line.*"))
+    trade = _decided_trades(records).select("event.*", _trade_status(), f.explode(f.array(*sides)).alias("given"))
+    lines = trade.withColumn("line", f.explode("given.items")).drop("player_id", "items")
+    return _rows_of(TRADE_LINES, lines.select("*", "given.side", "given.player_id", "line.*"))
 
 
 def player_states(records: DataFrame) -> DataFrame:
-    """One row per state that a player was in: at creation, and after each accepted trade."""
-    events = _valid(records).select("event.*")
-    created = events.where(f.col("event_type") == "player_created")
-    after_trade = [
-        events.where(f.col("event_type") == "trade_accepted")
-        .withColumn("player_id", f.col(f"player_{side}.player_id"))
-        .withColumn("state", f.col(f"player_{side}.state"))
-        for side in (1, 2)
+    """One row per state that a player was in: at creation, after each accepted trade, as an offer began or ended."""
+    created = f.when(_is_type("player_created"), f.struct("event.player_id", "event.state"))
+    changed = [
+        f.when(_is_type(*types), f.struct(f"event.player_{side}.player_id", f"event.player_{side}.state"))
+        for side, types in _CHANGES.items()
     ]
-    states = reduce(DataFrame.unionByName, after_trade, created)
-    return _rows_of(PLAYER_STATES, states.select("*", "state.*"))
+    reached = f.explode(f.array_compact(f.array(created, *changed))).alias("reached")
+    states = _valid(records).select("event.*", reached).drop("player_id", "state")
+    return _rows_of(PLAYER_STATES, states.select("*", "reached.player_id", "reached.state.*"))
+
+
+def offers(records: DataFrame) -> DataFrame:
+    """One row per status that an offer reached; an accepted one is the trade that came of it."""
+    accepted = _is_type("trade_accepted") & f.col("event.offer_id").isNotNull()
+    status = (
+        f.when(_is_type("offer_made"), "made")
+        .when(_is_type("offer_rejected"), "rejected")
+        .when(_is_type("offer_closed"), f.col("event.outcome"))
+        .when(accepted, "accepted")
+    )
+    columns = [column for side in (1, 2) for column in (*_given(side), _units_given(side))]
+    rows = _valid(records).select("event.*", status.alias("status"), *columns)
+    return _rows_of(OFFERS, rows.where(f.col("status").isNotNull()))
 
 
 def dead_letters(records: DataFrame) -> DataFrame:
@@ -112,12 +122,30 @@ def _valid(records: DataFrame) -> DataFrame:
 
 
 def _decided_trades(records: DataFrame) -> DataFrame:
-    return _valid(records).where(f.col("event.event_type").isin("trade_accepted", "trade_rejected"))
+    return _valid(records).where(_is_type("trade_accepted", "trade_rejected"))
 
 
-def _status() -> Column:
-    accepted = f.col("event.event_type") == "trade_accepted"
-    return f.when(accepted, "accepted").otherwise("rejected").alias("status")
+def _is_type(*event_types: str) -> Column:
+    return f.col("event.event_type").isin(*event_types)
+
+
+def _trade_status() -> Column:
+    return f.when(_is_type("trade_accepted"), "accepted").otherwise("rejected").alias("status")
+
+
+def _given(side: int) -> tuple[Column, ...]:
+    """What the columns of trades and offers alike say of a side."""
+    player = f.col(f"event.player_{side}")
+    return (
+        player["player_id"].alias(f"player_{side}_id"),
+        player["gold"].alias(f"player_{side}_gold"),
+        player["item_value"].alias(f"player_{side}_item_value"),
+    )
+
+
+def _units_given(side: int) -> Column:
+    units = f.transform(f"event.player_{side}.items", lambda line: f.struct(line["item_id"], line["quantity"]))
+    return units.alias(f"player_{side}_items")
 
 
 def _rows_of(table: Table, rows: DataFrame) -> DataFrame:

@@ -1,8 +1,9 @@
--- audit: are lines and states complete, and there once?
+-- audit: are lines, states and accepted offers complete, and there once?
 -- grain: one row
--- counted: rows and different keys of trade_lines and player_states; how many there must be, which follows from the
---          number of lines that each trade says it has, from the accepted trades (two states each) and the players
--- parameters: 1 to 3 the realm
+-- counted: rows and different keys of trade_lines, of player_states and of accepted offers; how many there must be,
+--          which follows from the number of lines that each trade says it has, from the players, the accepted trades
+--          (two states each) and the offers made and closed (one state each), and from the trades that came of offers
+-- parameters: 1 to 4 the realm
 -- order: none
 with lines as (
     select
@@ -34,8 +35,18 @@ states as (
 trades as (
     select
         count_if(status = 'accepted') as accepted,
+        count_if(status = 'accepted' and offer_id is not null) as due_accepted_offers,
         coalesce(sum(player_1_lines + player_2_lines), 0) as due_lines
     from lake.haggle.trades
+    where realm = ?
+),
+
+offers as (
+    select
+        count_if(status in ('made', 'declined', 'cancelled', 'expired')) as made_or_closed,
+        count_if(status = 'accepted') as accepted,
+        count(distinct if(status = 'accepted', sequence)) as different_accepted
+    from lake.haggle.offers
     where realm = ?
 )
 
@@ -46,7 +57,11 @@ select
     states.states,
     states.different_states,
     states.last_versions,
-    states.players + 2 * trades.accepted as due_states
+    offers.accepted as accepted_offers,
+    offers.different_accepted as different_accepted_offers,
+    trades.due_accepted_offers,
+    states.players + 2 * trades.accepted + offers.made_or_closed as due_states
 from lines
 cross join states
 cross join trades
+cross join offers

@@ -17,6 +17,7 @@ from app.adapters.redis import Keys, connect
 from app.settings import Settings
 from jobs.audit import Check, audit, wait_until_queryable
 from jobs.embedded.stack import Stack
+from jobs.engine import headers, post
 from jobs.lake import Lake
 from jobs.simulate.run import Order, Outcome, simulate
 from tests.conftest import wait_until
@@ -34,7 +35,7 @@ def run(settings: Settings, order: Order, at: dict[int, Callable[[], Any]] | Non
         def progress(outcome: Outcome) -> None:
             calls.extend(pool.submit(due.pop(number)) for number in list(due) if outcome.trades >= number)
 
-        outcome = simulate(settings.engine_url, order, progress)
+        outcome = simulate(settings, order, progress)
     for call in calls:
         call.result()
     assert not due
@@ -69,16 +70,35 @@ def test_a_trade_posted_over_http_comes_out_of_trino_by_its_id(stack: Stack) -> 
         requests.put(f"{settings.engine_url}/create_player", json={"player_class": player_class}, timeout=5)
     sides = [{"player_id": 1, "items": [{"item_id": 5, "quantity": 3}]}, {"player_id": 2, "gold": 18}]
     body = {"trade_id": "end-to-end", "player_1": sides[0], "player_2": sides[1]}
-    assert requests.post(f"{settings.engine_url}/v1/trades", json=body, timeout=5).status_code == 201
+    statuses = [
+        requests.post(f"{settings.engine_url}/v1/trades", json=body, headers=key, timeout=5).status_code
+        for key in ({}, headers(settings))
+    ]
+    assert statuses == [401, 201]
     sql = "select status, player_1_item_value, player_2_gold from lake.haggle.trades where trade_id = ?"
     found = wait_until(lambda: Lake(settings).run(sql, ("end-to-end",)).rows, 60)
     assert found == [["accepted", 18, 18]]
 
 
+def test_a_table_of_an_earlier_version_gets_the_column_that_it_lacks(stack: Stack) -> None:
+    """Runs before the first offer: what the column held is gone."""
+    settings = stack.settings()
+    Lake(settings).run("alter table lake.haggle.trades drop column offer_id")
+    kill_9(stack, "streams")
+    assert run(settings, Order(players=2, trades=0, offers=9)).offers["accept"]
+    assert failed(exact(settings)) == []
+
+
 def test_a_simulation_is_queryable_and_the_audit_exact(stack: Stack) -> None:
-    outcome = run(stack.settings(), Order(players=50, trades=500, seed=3))
+    settings = stack.settings()
+    outcome = run(settings, Order(players=50, trades=500, offers=60, seed=3))
     assert (outcome.accepted, outcome.refused.total()) == (500, 0)
-    assert failed(exact(stack.settings())) == []
+    assert set(outcome.offers) == {"accept", "decline", "cancel"}
+    sides = {"player_1": {"player_id": 1, "items": [{"item_id": 5, "quantity": 2}]}, "player_2": {"player_id": 2}}
+    post(settings, "/v1/offers", {"offer_id": "left-open", **sides})
+    checks = exact(settings)
+    assert failed(checks) == []
+    assert "1 amounts of 1 players" in next(check.seen for check in checks if check.name == "held by offers")
 
 
 @pytest.mark.parametrize("name", ["relay", "engine", "redis", "kafka", "streams", "datanode"])
@@ -128,6 +148,18 @@ def test_the_audit_notices_gold_that_appears_in_redis(stack: Stack) -> None:
     finally:
         client.hincrby(player, "gold", -1)
     assert names == ["balances", "conservation"]
+
+
+def test_the_audit_notices_gold_that_is_held_by_no_offer(stack: Stack) -> None:
+    settings = stack.settings()
+    client: Any = connect(settings)
+    player = Keys(settings.realm).player(2)
+    client.hincrby(player, "held_gold", 1)
+    try:
+        names = [check.name for check in audit(settings) if not check.ok]
+    finally:
+        client.hincrby(player, "held_gold", -1)
+    assert names == ["held by offers"]
 
 
 def test_the_audit_notices_an_event_that_stands_twice_in_kafka(stack: Stack) -> None:

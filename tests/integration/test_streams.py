@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from app.contract.reasons import DeadLetter
 from app.settings import Settings
 from jobs.streams import transforms
+from jobs.streams.__main__ import STREAMS
 from tests.conftest import Realm
 
 SCHEMA = "key binary, value binary, topic string, partition int, offset bigint, timestamp timestamp"
@@ -59,6 +60,24 @@ def events(client: FlaskClient, realm: Realm, settings: Settings) -> list[bytes]
     return [raw.replace(settings.realm.encode(), b"r") for raw in realm.events()]
 
 
+@pytest.fixture
+def offer_events(client: FlaskClient, realm: Realm, settings: Settings) -> list[bytes]:
+    """Two creations, and offers: accepted, refused, declined after a refused acceptance, and cancelled."""
+    for player_class in ("farmer", "banker"):
+        client.post("/v1/players", json={"player_class": player_class})
+    give = {"items": [line(6, 1), line(5, 2)], "gold": 9}
+    for offer_id, one, two in (("o1", give, {"gold": 4}), ("o2", {"gold": 9_999}, {}), ("o3", give, {"gold": 10**8})):
+        sides = {"player_1": {"player_id": 1, **one}, "player_2": {"player_id": 2, **two}}
+        client.post("/v1/offers", json={"offer_id": offer_id, **sides})
+        client.post(f"/v1/offers/{offer_id}/accept", headers={"Idempotency-Key": f"t-{offer_id}"})
+    client.post("/v1/offers/o3/decline")
+    client.post(
+        "/v1/offers", json={"offer_id": "o4", "player_1": {"player_id": 2, "gold": 1}, "player_2": {"player_id": 1}}
+    )
+    client.post("/v1/offers/o4/cancel")
+    return [raw.replace(settings.realm.encode(), b"r") for raw in realm.events()]
+
+
 def rows(frame: DataFrame) -> list[dict[str, Any]]:
     return [row.asDict(recursive=True) for row in frame.collect()]
 
@@ -74,6 +93,7 @@ def test_every_decided_trade_is_a_row(records: Records, events: list[bytes]) -> 
     assert (first["player_1_item_value"], first["player_2_item_value"], first["player_1_gold"]) == (15, 100_000, 9)
     assert (first["player_1_lines"], first["player_2_lines"]) == (2, 1)
     assert made[2]["player_1_item_value"] is None
+    assert {row["offer_id"] for row in made} == {None}
 
 
 def test_every_item_line_is_a_row_of_its_side(records: Records, events: list[bytes]) -> None:
@@ -92,8 +112,49 @@ def test_every_state_a_player_was_in_is_a_row(records: Records, events: list[byt
     assert sorted((line["item_id"], line["quantity"]) for line in created["items"]) == [(5, 500), (6, 399)]
 
 
-def test_no_event_of_the_real_function_is_a_dead_letter(records: Records, events: list[bytes]) -> None:
-    assert rows(transforms.dead_letters(records(events))) == []
+def test_every_status_that_an_offer_reached_is_a_row(records: Records, offer_events: list[bytes]) -> None:
+    made = rows(transforms.offers(records(offer_events)))
+    assert [(row["sequence"], row["offer_id"], row["status"], row["reason"]) for row in made] == [
+        (3, "o1", "made", None),
+        (4, "o1", "accepted", None),
+        (5, "o2", "rejected", "insufficient_gold"),
+        (6, "o3", "made", None),
+        (8, "o3", "declined", None),
+        (9, "o4", "made", None),
+        (10, "o4", "cancelled", None),
+    ]
+    given = {"player_1_id": 1, "player_1_gold": 9, "player_1_item_value": 15, "player_2_id": 2, "player_2_gold": 4}
+    items = [{"item_id": 5, "quantity": 2}, {"item_id": 6, "quantity": 1}]
+    for row in made[:2]:
+        assert {name: row[name] for name in given} == given
+        assert sorted(row["player_1_items"], key=lambda item: item["item_id"]) == items
+        assert row["player_2_items"] == []
+    assert [row["expires_at"] is None for row in made] == [row["status"] == "accepted" for row in made]
+
+
+def test_a_trade_names_the_offer_that_it_came_of(records: Records, offer_events: list[bytes]) -> None:
+    names = ("trade_id", "offer_id", "status", "reason")
+    made = rows(transforms.trades(records(offer_events)))
+    assert [tuple(row[name] for name in names) for row in made] == [
+        ("t-o1", "o1", "accepted", None),
+        ("t-o3", "o3", "rejected", "insufficient_gold"),
+    ]
+
+
+def test_an_offer_is_a_state_of_the_player_that_made_it(records: Records, offer_events: list[bytes]) -> None:
+    made = rows(transforms.player_states(records(offer_events)))
+    names = ("player_id", "version", "sequence", "gold", "item_units")
+    shown = [tuple(row[name] for name in names) for row in made if row["version"] > 1]
+    assert shown == [
+        *[(1, 2, 3, 500, 899), (1, 3, 4, 495, 896), (2, 2, 4, 10_000_005, 902)],
+        *[(1, 4, 6, 495, 896), (1, 5, 8, 495, 896), (2, 3, 9, 10_000_005, 902), (2, 4, 10, 10_000_005, 902)],
+    ]
+
+
+def test_no_event_of_the_real_function_is_a_dead_letter(
+    records: Records, events: list[bytes], offer_events: list[bytes]
+) -> None:
+    assert rows(transforms.dead_letters(records([*events, *offer_events]))) == []
 
 
 def change(raw: bytes, **fields: Any) -> bytes:
@@ -146,6 +207,27 @@ def test_what_is_not_a_valid_event_is_a_dead_letter_with_its_reason_and_nothing_
     assert len(rows(transforms.player_states(frame))) == 2
 
 
-def test_the_parsing_of_an_event_is_planned_once(records: Records) -> None:
-    plan = transforms.trades(records([b"{}"]))._jdf.queryExecution().optimizedPlan().toString()  # noqa: SLF001
+def test_an_event_of_an_offer_with_a_field_missing_or_out_of_its_bounds_is_a_dead_letter(
+    records: Records, offer_events: list[bytes]
+) -> None:
+    made, accepted, rejected, closed = (offer_events[number] for number in (2, 3, 4, 9))
+    broken = [
+        change(made, expires_at=KeyError),
+        change(made, offer_id=""),
+        change(made, player_1__state=KeyError),
+        change(rejected, reason="dislike"),
+        change(closed, outcome="eaten"),
+        change(closed, outcome=KeyError),
+        change(closed, player_1__state=KeyError),
+        change(accepted, offer_id=""),
+    ]
+    reasons = [
+        row["reason"] for row in rows(transforms.dead_letters(records([*broken, change(accepted, offer_id=None)])))
+    ]
+    assert reasons == [DeadLetter.INVALID_FIELDS] * len(broken)
+
+
+@pytest.mark.parametrize("transform", [transform for _, transform in STREAMS], ids=[table.name for table, _ in STREAMS])
+def test_the_parsing_of_an_event_is_planned_once(records: Records, transform: Callable[[DataFrame], DataFrame]) -> None:
+    plan = transform(records([b"{}"]))._jdf.queryExecution().optimizedPlan().toString()  # noqa: SLF001
     assert plan.count("from_json(") == 1

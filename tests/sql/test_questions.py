@@ -44,15 +44,25 @@ def tables(stack: Stack) -> Iterator[Tables]:
     made.drop()
 
 
-def trade(sequence: int, status: str = "accepted", realm: str = "r") -> str:
+def trade(sequence: int, status: str = "accepted", realm: str = "r", offer_id: str = "") -> str:
     reason = "null" if status == "accepted" else "'empty_trade'"
     at = AT.format(sequence % 10)
-    return f"('{realm}', {sequence}, {at}, 't{sequence}', '{status}', {reason}, 1, 0, 0, 1, 2, 0, 0, 1)"
+    offer = f"'{offer_id}'" if offer_id else "null"
+    return f"('{realm}', {sequence}, {at}, 't{sequence}', '{status}', {reason}, 1, 0, 0, 1, 2, 0, 0, 1, {offer})"
 
 
 def line(sequence: int, side: int, item: int, units: int, status: str = "accepted", realm: str = "r") -> str:
     at = AT.format(sequence % 10)
     return f"('{realm}', {sequence}, {at}, 't{sequence}', '{status}', {side}, {side}, {item}, {units}, 1)"
+
+
+def offer(
+    sequence: int, offer_id: str, status: str, items: str = "", *, player: int = 1, gold: int = 0, realm: str = "r"
+) -> str:
+    at = AT.format(sequence % 10)
+    reason = "'same_player'" if status == "rejected" else "null"
+    sides = f"{player}, {gold}, 0, array[{items}], 2, 0, 0, array[]"
+    return f"('{realm}', {sequence}, {at}, '{offer_id}', '{status}', {reason}, {at}, {sides})"
 
 
 def state(player: int, version: int, sequence: int, distinct: int, value: int, realm: str = "r") -> str:
@@ -62,9 +72,9 @@ def state(player: int, version: int, sequence: int, distinct: int, value: int, r
 
 
 @pytest.mark.parametrize("path", sorted((SQL / "questions").glob("*.sql")), ids=lambda path: path.stem)
-def test_a_realm_without_events_has_no_answer_rows_but_zero_trades(tables: Tables, path: Any) -> None:
-    expected = [[0, 0, None, None]] if path.stem == "q01_trades" else []
-    assert tables.ask(f"questions/{path.stem}") == expected
+def test_a_realm_without_events_has_no_answer_rows_but_zero_trades_and_offers(tables: Tables, path: Any) -> None:
+    counts = {"q01_trades": [[0, 0, None, None]], "q05_offers": [[0] * 8]}
+    assert tables.ask(f"questions/{path.stem}") == counts.get(path.stem, [])
 
 
 def test_trades_are_the_accepted_ones_and_refused_ones_stand_beside_them(tables: Tables) -> None:
@@ -89,6 +99,25 @@ def test_the_extreme_inventory_is_over_all_states_with_ties_in_the_order_they_we
     assert [row[:5] for row in found] == [[2, "u2", "farmer", 5, 1], [1, "u1", "farmer", 5, 2]]
 
 
+def test_offers_are_counted_by_how_they_ended_and_the_accepted_share_is_of_those_that_ended(tables: Tables) -> None:
+    made = [offer(number, f"o{number}", "made") for number in range(1, 7)]
+    ended = [offer(7, "o1", "accepted"), offer(8, "o2", "declined"), offer(9, "o3", "cancelled")]
+    ended += [offer(10, "o4", "expired"), offer(11, "o5", "expired")]
+    refused = [offer(12, "o7", "rejected"), offer(13, "o8", "rejected"), offer(14, "o9", "rejected")]
+    tables.insert("offers", *made, *ended, *refused, offer(15, "o10", "made", realm="other"))
+    assert tables.ask("questions/q05_offers") == [[6, 1, 1, 1, 2, 3, 1, 20.0]]
+
+
+def test_only_offers_whose_newest_status_is_made_hold_anything(tables: Tables) -> None:
+    rows = [offer(1, "o1", "made", "row(5, 2), row(6, 1)", gold=3), offer(2, "o2", "made", "row(5, 1)", gold=4)]
+    rows += [offer(3, "o3", "made", gold=9), offer(4, "o3", "accepted", gold=9)]
+    rows += [offer(5, "o4", "made", "row(7, 1)"), offer(6, "o4", "expired", "row(7, 1)")]
+    rows += [offer(7, "again", "made", gold=1, player=3), offer(8, "again", "declined", gold=1, player=3)]
+    rows += [offer(9, "again", "made", gold=5, player=3), offer(10, "o5", "rejected", gold=9)]
+    tables.insert("offers", *rows, offer(11, "o6", "made", gold=9, realm="other"), offer(12, "o2", "rejected", gold=9))
+    assert tables.ask("audit/holds") == [[1, 0, 7], [1, 5, 3], [1, 6, 1], [3, 0, 5]]
+
+
 def test_figures_count_by_second_by_diversity_and_by_class(tables: Tables) -> None:
     tables.insert("trades", trade(1), trade(2), trade(2, "rejected"))
     tables.insert("player_states", state(1, 1, 1, 2, 20), state(1, 2, 2, 4, 10), state(2, 1, 3, 4, 5))
@@ -104,8 +133,21 @@ def test_the_audit_sees_rows_that_are_missing_and_rows_that_are_there_twice(tabl
     tables.insert("trades", trade(3))
     tables.insert("trade_lines", line(3, 1, 5, 1), line(3, 2, 6, 1))
     assert tables.ask("audit/sequences") == [[3, 3, 1, 3]]
-    assert tables.ask("audit/lines_and_states") == [[2, 2, 2, 4, 4, 4, 4]]
+    assert tables.ask("audit/lines_and_states") == [[2, 2, 2, 4, 4, 4, 0, 0, 0, 4]]
     tables.insert("trade_lines", line(3, 1, 5, 1))
     tables.insert("trades", trade(3), trade(5))
     assert tables.ask("audit/sequences") == [[5, 4, 1, 5]]
     assert tables.ask("audit/lines_and_states")[0][:3] == [3, 2, 6]
+
+
+def test_the_audit_counts_an_accepted_offer_as_its_trade_and_the_others_as_events_with_a_state(tables: Tables) -> None:
+    tables.insert("player_states", state(1, 1, 1, 1, 1), state(2, 1, 2, 1, 1), state(1, 2, 3, 1, 1))
+    tables.insert("offers", offer(3, "o1", "made"), offer(4, "o2", "rejected"))
+    assert tables.ask("audit/sequences") == [[4, 4, 1, 4]]
+    assert tables.ask("audit/lines_and_states")[0][3:] == [3, 3, 3, 0, 0, 0, 3]
+    tables.insert("trades", trade(5, offer_id="o1"), trade(6, "rejected", offer_id="o3"))
+    assert tables.ask("audit/sequences") == [[6, 6, 1, 6]]
+    assert tables.ask("audit/lines_and_states")[0][6:] == [0, 0, 1, 5]
+    tables.insert("offers", offer(5, "o1", "accepted"), offer(5, "o1", "accepted"), offer(7, "o3", "declined"))
+    assert tables.ask("audit/sequences") == [[7, 7, 1, 7]]
+    assert tables.ask("audit/lines_and_states")[0][6:] == [2, 1, 1, 6]

@@ -1,5 +1,7 @@
 """The embedded stack's plan: what is started, and what a setting takes out of it."""
 
+import json
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +10,10 @@ import pytest
 from app.settings import Settings, load_settings
 from jobs.embedded.java import JavaParts
 from jobs.embedded.servers import PORTS, Site, embedded_settings, processes
+from jobs.embedded.stack import Stack
 
 ALL = {"engine", "relay", "redis", "kafka", "namenode", "datanode", "catalog", "streams", "trino"}
+KEYS = {"service_keys": "a-service-key-of-this-home", "token_keys": "a-token-key-of-this-home"}
 ELSEWHERE = {
     "REDIS_URL": ("redis://10.0.0.1:6379/0", {"redis"}),
     "KAFKA_BOOTSTRAP_SERVERS": ("10.0.0.1:9092", {"kafka"}),
@@ -21,7 +25,7 @@ ELSEWHERE = {
 
 def site(given: Settings, home: Path) -> Site:
     ports = {port: 20_000 + number for number, port in enumerate(port for ports in PORTS.values() for port in ports)}
-    settings: Settings = replace(given, **embedded_settings(given, ports))  # type: ignore[arg-type]
+    settings: Settings = replace(given, **embedded_settings(given, ports, KEYS))  # type: ignore[arg-type]
     return Site(home, ports, settings, JavaParts(home))
 
 
@@ -36,6 +40,32 @@ def test_a_server_pointed_elsewhere_is_not_started_and_the_others_use_it(tmp_pat
     assert set(plan) == ALL - gone
     assert plan["engine"].environment[variable] == url
     assert plan["streams"].environment[variable] == url
+
+
+def test_the_processes_get_the_keys_of_the_home_and_the_original_routes_are_open(tmp_path: Path) -> None:
+    (engine,) = [process for process in processes(site(Settings(), tmp_path)) if process.name == "engine"]
+    assert engine.environment["SERVICE_KEYS"] == KEYS["service_keys"]
+    assert engine.environment["TOKEN_KEYS"] == KEYS["token_keys"]
+    assert engine.environment["ORIGINAL_ROUTES"] == "open"
+
+
+def test_keys_and_routes_of_the_environment_come_first(tmp_path: Path) -> None:
+    given = {"SERVICE_KEYS": "a-service-key-given", "TOKEN_KEYS": "a-token-key-given", "ORIGINAL_ROUTES": "closed"}
+    (engine,) = [process for process in processes(site(load_settings(given), tmp_path)) if process.name == "engine"]
+    assert {name: engine.environment[name] for name in given} == given
+
+
+def test_the_keys_of_a_home_are_made_once_and_only_its_owner_may_read_them(tmp_path: Path) -> None:
+    homes = [tmp_path / "one", tmp_path / "one", tmp_path / "two"]
+    for home in homes:
+        home.mkdir(exist_ok=True)
+        (home / "stack.json").write_text(
+            json.dumps({"ports": dict.fromkeys((p for n in PORTS.values() for p in n), 1)})
+        )
+    one, again, two = [Stack(home, Settings()).settings() for home in homes]
+    assert (one.service_keys, one.token_keys) == (again.service_keys, again.token_keys)
+    assert len({one.service_keys, one.token_keys, two.service_keys, two.token_keys}) == 4
+    assert stat.S_IMODE((tmp_path / "one" / "keys.json").stat().st_mode) == 0o600
 
 
 def test_every_server_listens_on_loopback_only(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from itertools import islice
 
 from app.contract.economy import CLASSES
-from jobs.simulate.plan import plan_players, plan_trades
+from jobs.simulate.plan import PlannedTrade, plan_offers, plan_players, plan_trades
 from tests.model import ModelRealm, ModelSide
 
 
@@ -30,13 +30,30 @@ def test_classes_are_drawn_by_their_weights() -> None:
         assert abs(share - player_class.weight / 20) < 0.01
 
 
+def sides(trade: PlannedTrade, ids: list[int]) -> list[ModelSide]:
+    return [
+        ModelSide(ids[side.player], side.gold, [] if side.item_id is None else [(side.item_id, 1)])
+        for side in (trade.one, trade.two)
+    ]
+
+
 def test_every_planned_trade_is_accepted_by_the_rules() -> None:
     players = plan_players(5, 30)
     model = ModelRealm()
     ids = [model.create(player.player_class) for player in players]
     for trade in plan_trades(5, players, 3_000):
-        sides = [
-            ModelSide(ids[side.player], side.gold, [] if side.item_id is None else [(side.item_id, 1)])
-            for side in (trade.one, trade.two)
-        ]
-        assert model.trade(*sides) == ""
+        assert model.trade(*sides(trade, ids)) == ""
+
+
+def test_the_same_seed_gives_the_same_offers_and_each_can_be_accepted_after_the_trades() -> None:
+    players = plan_players(5, 30)
+    model = ModelRealm()
+    ids = [model.create(player.player_class) for player in players]
+    for trade in plan_trades(5, players, 3_000):
+        model.trade(*sides(trade, ids))
+    offers = [*plan_offers(5, players, 3_000, 500)]
+    assert offers == [*plan_offers(5, players, 3_000, 500)]
+    assert {offer.answer for offer in offers} == {"accept", "decline", "cancel"}
+    for offer in offers:
+        if offer.answer == "accept":
+            assert model.trade(*sides(offer, ids)) == ""

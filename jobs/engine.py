@@ -1,0 +1,42 @@
+"""Calls to the engine with the service key. Used by the audit, the smoke test and the simulation."""
+
+from typing import Any, Final
+
+import requests
+
+from app.errors import HaggleError
+from app.settings import Settings
+
+_TIMEOUT_S: Final = 10
+
+
+def service_key(settings: Settings) -> str:
+    """The first service key; empty if there is none."""
+    return next((key.strip() for key in settings.service_keys.split(",") if key.strip()), "")
+
+
+def headers(settings: Settings) -> dict[str, str]:
+    """What a request carries to be the game server's."""
+    key = service_key(settings)
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def get(settings: Settings, path: str) -> Any:
+    """The answer to a GET; raises HaggleError if there is none or it is a refusal."""
+    return _call(settings, "GET", path)
+
+
+def post(settings: Settings, path: str, body: object) -> Any:
+    """The answer to a POST; raises HaggleError if there is none or it is a refusal."""
+    return _call(settings, "POST", path, body)
+
+
+def _call(settings: Settings, method: str, path: str, body: object = None) -> Any:
+    url = settings.engine_url + path
+    try:
+        response = requests.request(method, url, json=body, headers=headers(settings), timeout=_TIMEOUT_S)
+    except requests.RequestException as error:
+        raise HaggleError(f"the engine at {settings.engine_url} does not answer {method} {path}: {error}") from error
+    if not response.ok:
+        raise HaggleError(f"the engine refuses {method} {path}: {response.status_code} {response.text[:300]}")
+    return response.json()
