@@ -58,6 +58,11 @@ def wait_until(true: Callable[[], Any], timeout_s: float, what: str, pause_s: fl
     raise AssertionError(f"not within {timeout_s} s: {what}\n{last}")
 
 
+def ready(pod: V1Pod) -> bool:
+    """Whether the pod is ready."""
+    return ("Ready", "True") in {(item.type, item.status) for item in pod.status.conditions}
+
+
 @contextmanager
 def namespace(name: str) -> Iterator[str]:
     """An empty namespace that enforces Pod Security `restricted`, removed at the end."""
@@ -118,13 +123,13 @@ class Release:
         return [pod for pod in pods if not pod.metadata.deletion_timestamp]
 
     def pod(self, component: str) -> V1Pod:
-        """The first pod of a component."""
-        (pod, *_) = self.pods(component) or [None]
-        assert pod, f"no pod of {component}"
-        return pod
+        """The newest pod of a component."""
+        pods = self.pods(component)
+        assert pods, f"no pod of {component}"
+        return max(pods, key=lambda pod: pod.metadata.creation_timestamp)
 
     def log(self, component: str) -> str:
-        """What the first container of a component's first pod has written."""
+        """What the first container of a component's newest pod has written."""
         pod = self.pod(component)
         containers = [*(pod.spec.init_containers or []), *pod.spec.containers]
         return str(self.core.read_namespaced_pod_log(pod.metadata.name, self.namespace, container=containers[0].name))
@@ -260,17 +265,21 @@ class Release:
             process.terminate()
             process.wait()
 
-    def save(self, folder: Path) -> None:
-        """Writes events, pods and logs of the namespace to a folder."""
+    def save(self, folder: Path) -> str:
+        """Writes events, pods and logs of the namespace to a folder; returns the newest events."""
         folder.mkdir(parents=True, exist_ok=True)
         events = self.core.list_namespaced_event(self.namespace).items
-        lines = [f"{item.last_timestamp} {item.involved_object.name} {item.reason}: {item.message}" for item in events]
-        (folder / "events.txt").write_text("\n".join(sorted(lines)) + "\n")
+        lines = sorted(
+            f"{item.last_timestamp or item.event_time} {item.involved_object.name} {item.reason}: {item.message}"
+            for item in events
+        )
+        (folder / "events.txt").write_text("\n".join(lines) + "\n")
         pods = self.core.list_namespaced_pod(self.namespace).items
         (folder / "pods.json").write_text(json.dumps(ApiClient().sanitize_for_serialization(pods), indent=2))
         for pod in pods:
             for container in [*(pod.spec.init_containers or []), *pod.spec.containers]:
                 self._save_log(folder, pod.metadata.name, container.name)
+        return "\n".join(lines[-20:])
 
     def _save_log(self, folder: Path, pod: str, container: str) -> None:
         for suffix, previous in (("", False), (".previous", True)):

@@ -58,8 +58,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
         for name, release in getattr(item, "funcargs", {}).items():
             if isinstance(release, Release):
                 folder = SAVED / item.name / name
-                release.save(folder)
-                report.sections.append(("saved", f"events, pods and logs: {folder.relative_to(ROOT)}"))
+                events = release.save(folder)
+                report.sections.append((f"all events and logs are in {folder}; the newest events", events))
     return report
 
 

@@ -1,4 +1,4 @@
-"""The chart on a real cluster: installed, played on, asked, upgraded, broken in every place, and removed.
+"""The chart on a real cluster: installed, played on, asked, upgraded, and broken in every place.
 
 The tests build on each other and run in this order.
 """
@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from cluster import Release, run, wait_until
+from cluster import Release, ready, run, wait_until
 from conftest import FIGURES
-from kubernetes.client import ApiClient, CoreV1Api, V1Pod
-from kubernetes.dynamic import DynamicClient
+from kubernetes.client import CoreV1Api, V1Pod
 
 from app.contract.economy import CLASSES, ITEMS
 from jobs.simulate.plan import plan_players
@@ -34,11 +33,7 @@ def test_the_chart_installs_and_all_pods_become_ready(installation: Release) -> 
     FIGURES.append(("install to all ready", f"{time.monotonic() - started:.0f} s"))
     installation.start_probe()
     for part in PARTS:
-        assert _ready(installation.pod(part)), part
-
-
-def _ready(pod: V1Pod) -> bool:
-    return ("Ready", "True") in {(item.type, item.status) for item in pod.status.conditions}
+        assert ready(installation.pod(part)), part
 
 
 def test_a_simulation_of_ten_thousand_trades_comes_into_the_report(installation: Release) -> None:
@@ -230,25 +225,3 @@ def _trades_in_tables(installation: Release, trade_ids: Iterable[str]) -> list[t
         for trade_id, accepted in json.loads(installation.probe("python", "-c", script))
         if trade_id in wanted
     ]
-
-
-# ---------------------------------------------------------------- the end
-
-
-def test_uninstalling_leaves_nothing_but_the_volumes(installation: Release) -> None:
-    installation.stop_probe()
-    installation.remove_jobs(*installation.jobs())
-    installation.uninstall()
-    wait_until(lambda: _left(installation) <= {"default", "kube-root-ca.crt"}, 90, "everything is gone")
-    assert installation.core.list_namespaced_persistent_volume_claim(installation.namespace).items
-
-
-def _left(installation: Release) -> set[str]:
-    """The names of all objects of the namespace that can be listed, but for volumes and what reports on others."""
-    cluster = DynamicClient(ApiClient())
-    reports = {"Event", "Endpoints", "EndpointSlice", "PersistentVolumeClaim", "ControllerRevision"}
-    left = set()
-    for resource in cluster.resources.search(namespaced=True):
-        if resource.kind not in reports and "list" in (resource.verbs or []) and not resource.kind.endswith("List"):
-            left |= {item.metadata.name for item in cluster.get(resource, namespace=installation.namespace).items}
-    return left

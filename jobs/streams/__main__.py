@@ -22,7 +22,7 @@ from app.contract.tables import CATALOG, DEAD_LETTERS, PLAYER_STATES, SCHEMA, TA
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
 from jobs.streams import transforms
-from jobs.streams.session import build_session
+from jobs.streams.session import build_session, prepare_folders
 
 _log = logging.getLogger(__name__)
 
@@ -101,6 +101,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     spark = build_session(settings)
     spark.sparkContext.setLogLevel("WARN")
+    prepare_folders(spark, settings)
     create_tables(spark)
     records = read_records(spark, settings)
     start = {table.name: partial(start_stream, transform(records), table, settings) for table, transform in STREAMS}
