@@ -39,8 +39,10 @@ _PROBE: Final = "probe"
 
 def run(*command: str, timeout_s: float = 120) -> str:
     """The output of a command; fails with its words when it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout_s)
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=timeout_s
+    )
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-6000:]}"
     return done.stdout
 
 

@@ -3,6 +3,7 @@
 The servers are those of the release under test, which still runs. The tests run in this order.
 """
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -28,7 +29,7 @@ WITH_STREAMS: Final = "spark.enabled=true"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _host_lets_guests_in(installation: Release, guest: Release) -> None:
+def _host_lets_guests_in(installation: Release, guest: Release) -> Iterator[None]:
     """What the owner of a namespace adds to the chart's own policies, to share its servers."""
     labels = {"kubernetes.io/metadata.name": guest.namespace}
     peer = V1NetworkPolicyPeer(namespace_selector=V1LabelSelector(match_labels=labels))
@@ -37,6 +38,8 @@ def _host_lets_guests_in(installation: Release, guest: Release) -> None:
     )
     policy = V1NetworkPolicy(metadata=V1ObjectMeta(name="guests"), spec=spec)
     NetworkingV1Api().create_namespaced_network_policy(installation.namespace, policy)
+    yield
+    NetworkingV1Api().delete_namespaced_network_policy("guests", installation.namespace)
 
 
 def test_a_missing_secret_keeps_its_pods_from_starting_and_is_named_by_an_event(guest: Release) -> None:
@@ -48,8 +51,8 @@ def test_a_missing_secret_keeps_its_pods_from_starting_and_is_named_by_an_event(
 
 
 def _waits_for_configuration(guest: Release, component: str) -> bool:
-    (status,) = guest.pod(component).status.container_statuses
-    return bool(status.state.waiting and status.state.waiting.reason == "CreateContainerConfigError")
+    waiting = [status.state.waiting for status in guest.pod(component).status.container_statuses or []]
+    return [state.reason for state in waiting if state] == ["CreateContainerConfigError"]
 
 
 def test_a_wrong_password_is_one_line_in_the_log_and_nothing_becomes_ready(guest: Release) -> None:

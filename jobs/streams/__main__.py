@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from pyspark.errors import StreamingQueryException
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -35,6 +36,8 @@ STREAMS: Final[tuple[tuple[Table, Callable[[DataFrame], DataFrame]], ...]] = (
 
 _FAILURE_WINDOW_S: Final = 600
 _MOST_FAILURES: Final = 3
+_START_ATTEMPTS: Final = 20
+_START_PAUSE_S: Final = 3
 
 
 def create_tables(spark: SparkSession) -> None:
@@ -91,7 +94,18 @@ def supervise(spark: SparkSession, start: Mapping[str, Callable[[], StreamingQue
             failures[name] = [*recent, time.monotonic()]
             context = {"table": name, "error": str(error)[:500]}
             _log.warning("stream failed and is started again", extra={"context": context})
-            queries[name] = start[name]()
+            queries[name] = _start_again(start[name])
+
+
+def _start_again(start_query: Callable[[], StreamingQuery]) -> StreamingQuery:
+    """Starts a query; the catalog, whose loss ends queries, gets a minute to come back."""
+    for _ in range(_START_ATTEMPTS):
+        try:
+            return start_query()
+        except (PySparkException, Py4JJavaError) as error:
+            _log.warning("stream does not start yet", extra={"context": {"error": str(error)[:500]}})
+            time.sleep(_START_PAUSE_S)
+    return start_query()
 
 
 def main() -> None:

@@ -5,7 +5,9 @@ line what it waits for.
 """
 
 import os
+import signal
 import socket
+import sys
 import time
 from typing import Final
 from urllib.parse import urlsplit
@@ -22,6 +24,8 @@ _TIMEOUT_S: Final = 5
 
 def main() -> None:
     """Returns once nothing is missing."""
+    # the first process of a container ignores what it does not handle
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     settings = load_settings(os.environ)
     said = ""
     while missing := _missing(settings):
