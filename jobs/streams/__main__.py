@@ -35,7 +35,7 @@ STREAMS: Final[tuple[tuple[Table, Callable[[DataFrame], DataFrame]], ...]] = (
 )
 
 _FAILURE_WINDOW_S: Final = 600
-_MOST_FAILURES: Final = 3
+_MOST_FAILURES: Final = 10
 _START_ATTEMPTS: Final = 20
 _START_PAUSE_S: Final = 3
 
@@ -85,6 +85,8 @@ def supervise(spark: SparkSession, start: Mapping[str, Callable[[], StreamingQue
     while True:
         with contextlib.suppress(StreamingQueryException):
             spark.streams.awaitAnyTermination()
+        # the loss of a server ends several queries, and takes a moment to be made good
+        time.sleep(_START_PAUSE_S)
         spark.streams.resetTerminated()
         for name in [name for name, query in queries.items() if not query.isActive]:
             error = queries[name].exception()
