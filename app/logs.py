@@ -33,5 +33,7 @@ def configure_logs(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for noisy in ("kafka", "py4j", "urllib3"):
+    for noisy in ("py4j", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    # it calls each attempt to connect an error; its callers say in one line what failed
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)

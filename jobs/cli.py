@@ -79,7 +79,7 @@ def main() -> None:
     try:
         cli()
     except HaggleError as error:
-        Console(stderr=True, highlight=False).print(f"haggle: {error}", markup=False, style="red")
+        Console(stderr=True, highlight=False).print(f"haggle: {error}", markup=False, style="red", soft_wrap=True)
         sys.exit(1)
 
 

@@ -29,6 +29,12 @@ class _Numbered(msgspec.Struct):
 _numbered = msgspec.json.Decoder(_Numbered)
 
 
+def advice(settings: Settings) -> str:
+    """For the log: which Kafka failed, and what to do about it."""
+    where = f"Kafka at {settings.kafka_bootstrap_servers}"
+    return f"{where} cannot be reached; see that it runs, and that KAFKA_BOOTSTRAP_SERVERS names it"
+
+
 def ensure_topic(settings: Settings) -> None:
     """Creates the topic of events if it is missing; an existing one is left as it is."""
     topic = NewTopic(settings.kafka_topic, settings.kafka_partitions, settings.kafka_replication)

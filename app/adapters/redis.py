@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from datetime import datetime
 from importlib.resources import files
 from typing import Any, Final, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 import redis
 from prometheus_client import Histogram
 from redis.backoff import NoBackoff
+from redis.exceptions import AuthenticationError, OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -169,6 +170,17 @@ def connect(settings: Settings) -> "redis.Redis":
         protocol=2,
     )
     return redis.Redis.from_pool(pool)
+
+
+def advice(settings: Settings, error: BaseException | None) -> str:
+    """For the log: which Redis failed, and what to do about it."""
+    address = urlsplit(settings.redis_url)
+    where = f"Redis at {address.hostname}:{address.port or 6379}"
+    if isinstance(error, AuthenticationError):
+        return f"{where} does not accept the password; REDIS_PASSWORD must be the server's"
+    if isinstance(error, (RedisConnectionError, RedisTimeoutError)):
+        return f"{where} cannot be reached; see that it runs, and that REDIS_URL names it"
+    return f"{where} refuses commands; see that it can write"
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException
 
 from app import handlers
 from app.adapters.rates import Rates
-from app.adapters.redis import Answer, Result, Store, StoredOffer, connect
+from app.adapters.redis import Answer, Result, Store, StoredOffer, advice, connect
 from app.answers import (
     BatchResult,
     BatchResults,
@@ -301,7 +301,8 @@ def ready() -> Response:
         backlog = services.store.backlog()
     except Unavailable as error:
         # says why, such as a wrong password: the answer itself does not
-        _log.warning("not ready", extra={"context": {"detail": error.detail, "cause": str(error.__cause__)}})
+        context = {"detail": advice(services.settings, error.__cause__), "error": str(error.__cause__)}
+        _log.warning("not ready", extra={"context": context})
         raise
     is_full = backlog.entries >= services.settings.outbox_max_entries
     status = "outbox full" if is_full else "ok"

@@ -17,6 +17,7 @@ from kafka.errors import KafkaError, ProducerFencedError
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 from redis.exceptions import RedisError
 
+from app.adapters import kafka, redis
 from app.adapters.kafka import Publisher, ensure_topic, last_published
 from app.adapters.redis import Outbox, OutboxEntry, Store, connect
 from app.errors import HaggleError, Unavailable
@@ -66,9 +67,12 @@ class Relay:
             except (KafkaError, RedisError) as error:
                 FAILURES.labels(type(error).__name__).inc()
                 backoff_s = _FIRST_BACKOFF_S if self._position > before else min(2 * backoff_s, _LONGEST_BACKOFF_S)
-                context = {"error": repr(error), "retry_in_s": backoff_s}
-                _log.warning("relay lost a server", extra={"context": context})
+                context = {"detail": self._advice(error), "error": repr(error), "retry_in_s": backoff_s}
+                _log.warning("relay waits for a server", extra={"context": context})
                 self._stopped.wait(backoff_s)
+
+    def _advice(self, error: KafkaError | RedisError) -> str:
+        return redis.advice(self._settings, error) if isinstance(error, RedisError) else kafka.advice(self._settings)
 
     def _publish_until_stopped(self) -> None:
         ensure_topic(self._settings)

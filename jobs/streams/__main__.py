@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from pyspark.errors import StreamingQueryException
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException, StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -32,7 +33,7 @@ from app.contract.tables import (
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
 from jobs.streams import transforms
-from jobs.streams.session import build_session
+from jobs.streams.session import build_session, prepare_folders
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +46,9 @@ STREAMS: Final[tuple[tuple[Table, Callable[[DataFrame], DataFrame]], ...]] = (
 )
 
 _FAILURE_WINDOW_S: Final = 600
-_MOST_FAILURES: Final = 3
+_MOST_FAILURES: Final = 10
+_START_ATTEMPTS: Final = 20
+_START_PAUSE_S: Final = 3
 
 
 def create_tables(spark: SparkSession) -> None:
@@ -98,6 +101,8 @@ def supervise(spark: SparkSession, start: Mapping[str, Callable[[], StreamingQue
     while True:
         with contextlib.suppress(StreamingQueryException):
             spark.streams.awaitAnyTermination()
+        # the loss of a server ends several queries, and takes a moment to be made good
+        time.sleep(_START_PAUSE_S)
         spark.streams.resetTerminated()
         for name in [name for name, query in queries.items() if not query.isActive]:
             error = queries[name].exception()
@@ -107,7 +112,18 @@ def supervise(spark: SparkSession, start: Mapping[str, Callable[[], StreamingQue
             failures[name] = [*recent, time.monotonic()]
             context = {"table": name, "error": str(error)[:500]}
             _log.warning("stream failed and is started again", extra={"context": context})
-            queries[name] = start[name]()
+            queries[name] = _start_again(start[name])
+
+
+def _start_again(start_query: Callable[[], StreamingQuery]) -> StreamingQuery:
+    """Starts a query; the catalog, whose loss ends queries, gets a minute to come back."""
+    for _ in range(_START_ATTEMPTS):
+        try:
+            return start_query()
+        except (PySparkException, Py4JJavaError) as error:
+            _log.warning("stream does not start yet", extra={"context": {"error": str(error)[:500]}})
+            time.sleep(_START_PAUSE_S)
+    return start_query()
 
 
 def main() -> None:
@@ -117,6 +133,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     spark = build_session(settings)
     spark.sparkContext.setLogLevel("WARN")
+    prepare_folders(spark, settings)
     create_tables(spark)
     records = read_records(spark, settings)
     start = {table.name: partial(start_stream, transform(records), table, settings) for table, transform in STREAMS}

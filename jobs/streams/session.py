@@ -1,8 +1,11 @@
 """The Spark session of the streaming application, made from the settings. Called by main.py and the tests."""
 
-from typing import Final
+import logging
+import time
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from app.contract.tables import CATALOG
@@ -10,6 +13,10 @@ from app.settings import Settings
 from jobs.streams.transforms import PARSING_OPTIONS
 
 _SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
+_FOLDERS: Final = ("/warehouse", "/checkpoints")
+_PAUSE_S: Final = 2
+
+_log = logging.getLogger(__name__)
 
 
 def build_session(settings: Settings) -> SparkSession:
@@ -18,6 +25,30 @@ def build_session(settings: Settings) -> SparkSession:
     for name, value in session_options(settings).items():
         builder = builder.config(name, value)
     return builder.getOrCreate()
+
+
+def prepare_folders(spark: SparkSession, settings: Settings) -> None:
+    """Makes the folders of tables and checkpoints or waits until somebody who may has; says what it waits for."""
+    said = ""
+    while problem := _folder_problem(spark, settings):
+        if problem != said:
+            _log.warning("waiting for a folder on HDFS", extra={"context": {"detail": problem}})
+            said = problem
+        time.sleep(_PAUSE_S)
+
+
+def _folder_problem(spark: SparkSession, settings: Settings) -> str:
+    java: Any = spark._jvm  # noqa: SLF001 - PySpark's way to Hadoop's client
+    hadoop = java.org.apache.hadoop.fs
+    configuration = spark._jsc.hadoopConfiguration()  # noqa: SLF001
+    files = hadoop.FileSystem.get(java.java.net.URI(settings.hdfs_url), configuration)
+    for folder in _FOLDERS:
+        try:
+            files.mkdirs(hadoop.Path(folder))
+            files.access(hadoop.Path(folder), hadoop.permission.FsAction.ALL)
+        except Py4JJavaError as error:
+            return f"{settings.hdfs_url}{folder}: {error.java_exception.getMessage()}"
+    return ""
 
 
 def session_options(settings: Settings) -> dict[str, str]:
