@@ -25,16 +25,16 @@ import msgspec
 from app.adapters.redis import Keys, Store, connect
 from app.commands import CreatePlayer
 from app.settings import Settings, load_settings
-from jobs.bench.load import Figures, http_status, load, redis_status
 from jobs.embedded.servers import valkey_binary
 from jobs.simulate.run import Order, simulate
+from tests.bench.load import Figures, http_status, load, redis_status
 
 PLAYERS: Final = 1_000
 CONNECTIONS: Final = 16
 SIZES: Final = (1, 8, 64, 512, 4_096)
 CROWD: Final = 1_000_000
 _KEY: Final = "a-service-key-of-the-benchmark"
-_TOKEN_KEY: Final = "a-token-key-of-the-benchmark-that-is-long-enough"  # noqa: S105 of a server that nobody else reaches
+_TOKEN_KEY: Final = "a-token-key-of-the-benchmark-that-is-long-enough"
 _READ_STATE_WRITE_STATE_WRITE_EVENT: Final = (
     "redis.call('GET', KEYS[1]) redis.call('SET', KEYS[1], ARGV[1]) redis.call('XADD', KEYS[2], '*', 'e', ARGV[1]) "
     "return 1"
@@ -160,7 +160,7 @@ class Bench:
     def single_trades(self, settings: Settings) -> None:
         """Durable trades, one a request, beside the route that does nothing and a script of three commands."""
         trades, rows = Trades(PLAYERS, 1), []
-        with gunicorn(settings) as engine, gunicorn(settings, "jobs.bench.nothing:app") as nothing:
+        with gunicorn(settings) as engine, gunicorn(settings, "tests.bench.nothing:app") as nothing:
             for _ in range(self._rounds):
                 requests = [post("/v1/trades", trades.one()) for _ in range(int(6_000 * self._duration_s))]
                 idle = self._load(nothing, of_each(post("/nothing", trades.one())))
