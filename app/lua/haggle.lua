@@ -69,6 +69,13 @@ local function open_realm(keys, args)
   }
 end
 
+-- The realm for a call that decides nothing.
+local function read_realm(keys, args)
+  local realm = open_realm(keys, args)
+  realm.only_reads = true
+  return realm
+end
+
 local function has_room(realm, events)
   return realm.sequence - realm.published + events <= realm.outbox_max_entries
 end
@@ -101,19 +108,21 @@ local function batch_keys(realm, batch_id)
   return key, key .. ':players', key .. ':answers', key .. ':events'
 end
 
--- Whether a batch that has marked a key is committed; one still open is given up: a command never waits for it.
-local function is_committed(realm, batch_id)
+-- The status of a batch that has marked a key. One that is open is given up, unless the call only reads: a command
+-- never waits for it.
+local function status_of(realm, batch_id)
   local key = batch_keys(realm, batch_id)
   local status = redis.call('HGET', key, 'status')
-  if status == 'open' then redis.call('HSET', key, 'status', 'aborted') end
-  return status == 'committed'
+  if status == 'open' and not realm.only_reads then redis.call('HSET', key, 'status', 'aborted') end
+  return status
 end
 
 -- Makes a player what a committed batch left it, or just takes the mark of one that was given up; returns it packed.
 local function settle_player(realm, player)
   local _, staged_players = batch_keys(realm, player[BATCH])
-  local player_id = player[PLAYER_ID]
-  local packed = is_committed(realm, player[BATCH]) and redis.call('HGET', staged_players, player_id)
+  local player_id, status = player[PLAYER_ID], status_of(realm, player[BATCH])
+  local packed = status == 'committed' and redis.call('HGET', staged_players, player_id)
+  if status == 'open' and realm.only_reads then return cmsgpack.pack(player) end
   if packed then
     redis.call('HDEL', staged_players, player_id)
   else
@@ -126,7 +135,9 @@ end
 
 local function settle_answer(realm, trade_id, batch_id)
   local key, _, staged_answers = batch_keys(realm, batch_id)
-  local staged = is_committed(realm, batch_id) and redis.call('HGET', staged_answers, trade_id)
+  local status = status_of(realm, batch_id)
+  local staged = status == 'committed' and redis.call('HGET', staged_answers, trade_id)
+  if status == 'open' and realm.only_reads then return false end
   if not staged then
     redis.call('DEL', realm.keys[5] .. trade_id)
     return false
@@ -582,7 +593,7 @@ end
 ARGV  3 MessagePack of player_ids
 Returns the packed player or false for each. ]]
 local function players(keys, args)
-  local realm, list = open_realm(keys, args), {}
+  local realm, list = read_realm(keys, args), {}
   for i, player_id in ipairs(cmsgpack.unpack(args[3])) do
     load_player(realm, player_id)
     list[i] = realm.packed[player_id]
@@ -594,7 +605,7 @@ end
 ARGV  3 MessagePack of their ids
 Returns an answer or false for each. ]]
 local function answers(keys, args)
-  local realm, list = open_realm(keys, args), {}
+  local realm, list = read_realm(keys, args), {}
   for i, answer_id in ipairs(cmsgpack.unpack(args[3])) do list[i] = load_answer(realm, answer_id) end
   return list
 end
@@ -603,7 +614,7 @@ end
 ARGV  3 player_id, 4 trade_id to begin with or '' for the newest, 5 limit
 Returns {next trade_id or '', stored answer, …}. Each answer names the trade before it of either player. ]]
 local function player_trades(keys, args)
-  local realm, player_id = open_realm(keys, args), tonumber(args[3])
+  local realm, player_id = read_realm(keys, args), tonumber(args[3])
   local player = load_player(realm, player_id)
   local trade_id, found = args[4] ~= '' and args[4] or (player and player[LAST_TRADE]) or '', {''}
   while trade_id ~= '' do
@@ -803,7 +814,7 @@ end
 ARGV  3 offer_id, or 4 player_id, 5 sequence after which, 6 limit
 Returns for each {offer_id, hash of the offer}. ]]
 local function offers(keys, args)
-  local realm, ids, found = open_realm(keys, args), {args[3]}, {}
+  local realm, ids, found = read_realm(keys, args), {args[3]}, {}
   if args[3] == '' then
     ids = redis.call('ZRANGEBYSCORE', open_offers_key(realm, tonumber(args[4])), '(' .. args[5], '+inf', 'LIMIT', 0,
       args[6])

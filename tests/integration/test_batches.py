@@ -165,6 +165,24 @@ def test_a_staged_batch_gives_way_to_a_trade_in_between_and_starts_again(
     assert realm.states()[1]["gold"] == 400
 
 
+def test_reading_the_players_of_an_open_batch_does_not_disturb_it(
+    settings: Settings, client: FlaskClient, realm: Realm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, real = store_of(settings), Store._decide  # noqa: SLF001
+    seen: list[Any] = []
+
+    def look(self: Store, function: str, *arguments: Any) -> Any:
+        if function == "commit":
+            seen.append((gold(client), client.get("/v1/trades/s.0").status_code))
+        return real(self, function, *arguments)
+
+    monkeypatch.setattr(Store, "_decide", look)
+    trades = [Trade(f"s.{number}", Give(1, 1, {}), Give(2, 0, {})) for number in range(300)]
+    assert {result.status for result in store.trades_all_or_nothing(trades)} == {"decided"}
+    assert seen == [(500, 404)]
+    assert (gold(client), realm.states()[1]["batch"]) == (200, False)
+
+
 def test_a_batch_that_others_always_disturb_is_a_503_without_effect(
     settings: Settings, realm: Realm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
