@@ -118,6 +118,10 @@ test: $(INSTALLED) lint ## run the whole test suite
 	@$(BIN)/pytest -q -n 2 -m "not stack"
 	@$(BIN)/pytest -q -m stack --durations 10
 
+.PHONY: test-mutations
+test-mutations: $(INSTALLED) ## prove the tests: each seeded fault, in a copy of the source, must make one fail
+	@$(BIN)/python -m tests.mutations
+
 .PHONY: lint
 lint: $(INSTALLED) ## check style and types
 	@$(BIN)/ruff check .

@@ -95,7 +95,7 @@ class Trader:
         self._caller = Caller(port)
         self._board = board
         self._actions = {
-            self._trade: 45, self._batch: 10, self._large_batch: 2, self._offer: 14, self._answer_offer: 16,
+            self._trade: 45, self._batch: 10, self._large_batch: 4, self._offer: 12, self._answer_offer: 16,
             self._repeat: 8, self._read: 5,
         }  # fmt: skip
 
@@ -144,7 +144,7 @@ class Trader:
         mode = self._draw.choice(["independent", "all_or_nothing", "all_or_nothing"])
         pair = self._draw.sample(CALM, 2) if self._draw.random() < 0.7 else self._pair()
         trades = []
-        for place in range(self._draw.choice([129, 200, 300])):
+        for place in range(self._draw.choice([129, 150, 260])):
             giver, receiver = (pair, pair[::-1])[place % 2]
             trades.append({"player_1": {"player_id": giver, "gold": 1}, "player_2": {"player_id": receiver}})
         self._send(Command("/v1/trades/batch", {"mode": mode, "trades": trades}, self._key()))

@@ -1,0 +1,1 @@
+"""Seeded faults that prove the tests, see `__main__`."""

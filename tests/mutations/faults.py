@@ -1,0 +1,209 @@
+"""The faults: each breaks one promise of the engine, and the tests named with it must notice.
+
+A fault is a few edits of the source. The old text of each stands in its file exactly once; a unit test checks that, so
+that a fault whose code has moved is seen at once.
+"""
+
+from typing import Final, NamedTuple
+
+LUA: Final = "app/lua/haggle.lua"
+STORE: Final = "app/adapters/redis.py"
+HTTP: Final = "app/entrypoints/http.py"
+GUARD: Final = "app/entrypoints/guard.py"
+AUTH: Final = "app/auth.py"
+
+_TESTS: Final = "tests/integration"
+_EXPLOITS: Final = f"{_TESTS}/test_exploits.py::test_"
+_RULES: Final = f"{_TESTS}/test_rules.py::test_"
+_OFFERS: Final = f"{_TESTS}/test_offers.py::test_"
+_BATCHES: Final = f"{_TESTS}/test_batches.py::test_"
+_ACCESS: Final = f"{_TESTS}/test_access.py::test_"
+_HTTP: Final = f"{_TESTS}/test_http.py::test_"
+_CONCURRENCY: Final = f"{_TESTS}/test_concurrency.py::test_"
+_LOSSY: Final = f"{_TESTS}/test_lossy_network.py::test_"
+_REFUSED: Final = f"{_EXPLOITS}a_trade_against_the_rules_is_refused_with_its_reason_and_moves_nothing"
+_REPLAYED: Final = f"{_EXPLOITS}a_replayed_request_has_one_effect_and_the_stored_answer"
+_HISTORY: Final = f"{_CONCURRENCY}64_callers_on_10_players_see_a_linearizable_history"
+
+
+class Edit(NamedTuple):
+    """Replaces `old`, which stands in the file once."""
+
+    file: str
+    old: str
+    new: str
+
+
+class Fault(NamedTuple):
+    """What is broken, how, and the tests of which one must fail."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    tests: tuple[str, ...]
+
+
+def _lua(name: str, old: str, new: str, *tests: str) -> Fault:
+    return Fault(name, (Edit(LUA, old, new),), tests)
+
+
+_SPLIT: Final = (
+    Edit(
+        LUA,
+        """  redis.call('XADD', realm.keys[2], integer_text(realm.sequence) .. '-0', 'occurred_at', realm.occurred_at,
+    'events', packed_list(realm.bodies))
+""",
+        """  redis.call('SET', realm.keys[2] .. ':due', cmsgpack.pack({integer_text(realm.sequence) .. '-0',
+    realm.occurred_at, packed_list(realm.bodies)}))
+""",
+    ),
+    Edit(
+        LUA,
+        "redis.register_function('haggle_trades', trades)\n",
+        """redis.register_function('haggle_trades', trades)
+redis.register_function('haggle_publish', function(keys)
+  local due = redis.call('GETDEL', keys[2] .. ':due')
+  local entry = due and cmsgpack.unpack(due)
+  if entry then redis.call('XADD', keys[2], entry[1], 'occurred_at', entry[2], 'events', entry[3]) end
+  return {'published'}
+end)
+""",
+    ),
+    Edit(
+        STORE,
+        "        reply: list[Any] = self._function(function, *arguments)\n",
+        '        reply: list[Any] = self._function(function, *arguments)\n        self._function("publish")\n',
+    ),
+)
+
+FAULTS: Final = (
+    # ------------------------------------------------------------ atomicity and events
+    Fault("the function is split in two: first state and answer, then the event", _SPLIT, (
+        f"{_LOSSY}the_engine_answers_in_time_and_truly_through_a_lossy_connection_to_redis_and_recovers",
+    )),
+    Fault("the function is split in two, as concurrent callers see it", _SPLIT, (_HISTORY,)),
+    _lua("a rejection emits no event",
+         "  emit(realm, body)\n  store(realm, trade_id, trade[2], body",
+         "  if not reason then emit(realm, body) end\n  store(realm, trade_id, trade[2], body",
+         _REFUSED),
+    _lua("the end of an offer emits no event",
+         "  emit(realm, exchange_body('offer_closed'",
+         "  local _ = (exchange_body('offer_closed'",
+         f"{_OFFERS}declining_and_cancelling_free_exactly_what_was_held"),
+    _lua("the version is not raised",
+         "player[VERSION] = player[VERSION] + 1", "player[VERSION] = player[VERSION]",
+         f"{_EXPLOITS}a_stale_version_is_refused_on_v1", _RULES + "random_programs_end_like_the_model"),
+    _lua("a sequence number is left out now and then",
+         "  realm.sequence = realm.sequence + 1\n",
+         "  realm.sequence = realm.sequence + (realm.sequence % 50 == 49 and 2 or 1)\n",
+         _HISTORY),
+    # ------------------------------------------------------------ the rules
+    _lua("items are not checked against what the giver holds",
+         "< line[2] then return true end", "< line[2] then return false end", _REFUSED),
+    _lua("gold is not checked against what the giver holds",
+         "  return player[GOLD] - player[HELD_GOLD] < side.gold", "  return false", _REFUSED),
+    _lua("gold is rounded to tens",
+         "  player[GOLD] = player[GOLD] - side.gold + other.gold\n",
+         "  player[GOLD] = math.floor((player[GOLD] - side.gold + other.gold) / 10) * 10\n",
+         f"{_RULES}random_programs_end_like_the_model"),
+    _lua("gold passes through single precision",
+         "  player[GOLD] = player[GOLD] - side.gold + other.gold\n",
+         "  player[GOLD] = struct.unpack('f', struct.pack('f', player[GOLD] - side.gold + other.gold))\n",
+         f"{_RULES}random_programs_end_like_the_model", f"{_EXPLOITS}gold_cannot_overflow_2_to_the_53"),
+    _lua("balances may exceed 2^53-1",
+         "  return player[GOLD] - side.gold + other.gold > MAX_AMOUNT", "  return false",
+         f"{_EXPLOITS}gold_cannot_overflow_2_to_the_53"),
+    _lua("capacity is not checked",
+         "  return player[UNITS] - side.units + other.units > player[CAPACITY]", "  return false", _REFUSED),
+    _lua("a player may trade with itself",
+         "  if one.player_id == two.player_id then return 'same_player' end\n", "", _REFUSED),
+    _lua("a stale version is accepted",
+         "  return (side.seen_version and side.seen_version ~= player[VERSION])", "  return false",
+         f"{_EXPLOITS}a_stale_version_is_refused_on_v1"),
+    _lua("a forged state is accepted",
+         "    or (side.seen_state and side.seen_state ~= seen_state_text(player))", "    or false",
+         f"{_EXPLOITS}a_forged_state_is_refused_as_stale"),
+    _lua("an item that goes both ways is counted once too often",
+         "  for _, line in ipairs(side.lines) do add_units(player, line[1], -line[2], touched) end\n",
+         "  for _, line in ipairs(side.lines) do\n"
+         "    if not touched[line[1]] then add_units(player, line[1], -line[2], touched) end\n  end\n",
+         f"{_TESTS}/test_fuzz_corpus.py::test_each_seed_is_answered_as_described"),
+    # ------------------------------------------------------------ idempotency
+    _lua("stored answers are not kept",
+         "    redis.call('SET', realm.keys[5] .. answer_id, realm.answers[answer_id], 'EX', realm.answer_ttl_s)\n", "",
+         _REPLAYED),
+    _lua("a repeat with other content gets the stored answer",
+         "  if answer[1] ~= fingerprint then return {'mismatch', 0, ''} end\n", "",
+         f"{_EXPLOITS}a_repeat_with_other_content_is_a_422"),
+    _lua("a repeated offer is made again",
+         "  local stored = load_answer(realm, 'offer/' .. offer_id)", "  local stored = false",
+         f"{_OFFERS}a_repeated_offer_has_one_effect_and_other_content_is_a_422"),
+    Fault("realms share stored answers",
+          (Edit(STORE, '        return self._key(f"answer:{answer_id}")', '        return f"answer:{answer_id}"'),),
+          (f"{_RULES}realms_do_not_share_idempotency_keys",)),
+    # ------------------------------------------------------------ offers
+    _lua("what an offer holds can be given away",
+         "  return player[GOLD] - player[HELD_GOLD] < side.gold", "  return player[GOLD] < side.gold",
+         f"{_OFFERS}what_is_held_cannot_be_traded_or_offered_a_second_time"),
+    _lua("an offer holds no items",
+         "    player[HELD][line[1]] = held > 0 and held or nil\n", "",
+         f"{_OFFERS}what_is_offered_is_held_and_still_owned"),
+    _lua("the end of an offer frees nothing",
+         "  hold(player, offer.one, -1)\n", "",
+         f"{_OFFERS}declining_and_cancelling_free_exactly_what_was_held"),
+    _lua("an accepted offer still holds",
+         "  local player = load_player(realm, one.player_id)\n  hold(player, one, -1)\n",
+         "  local player = load_player(realm, one.player_id)\n",
+         f"{_OFFERS}accepting_moves_exactly_what_was_held_for_what_was_asked"),
+    _lua("an accepted offer stays open",
+         "  if not reason then write_end(realm, offer, 'accepted', trade_id) end\n", "",
+         f"{_OFFERS}accepting_moves_exactly_what_was_held_for_what_was_asked"),
+    _lua("an offer can be accepted after its end",
+         """  if offer.expires_s <= realm.seconds then
+    close(realm, offer, 'expired')
+    return {'closed', 'expired'}
+  end
+  local one, two = offer.one, offer.two
+""",
+         "  local one, two = offer.one, offer.two\n",
+         f"{_OFFERS}an_offer_expires_by_itself_and_late_acceptance_finds_it_closed",
+         f"{_RULES}random_programs_end_like_the_model"),
+    # ------------------------------------------------------------ batches
+    _lua("the mark of a batch is ignored",
+         "  if player and player[BATCH] then\n", "  if false then\n",
+         f"{_BATCHES}a_committed_batch_is_seen_whole_before_it_is_settled_and_by_its_repeats"),
+    _lua("a command does not give up the open batch that it comes upon",
+         "  if status == 'open' and not realm.only_reads then redis.call('HSET', key, 'status', 'aborted') end\n", "",
+         f"{_BATCHES}a_batch_that_others_always_disturb_is_a_503_without_effect", _HISTORY),
+    _lua("a batch is committed though it was given up",
+         "  if redis.call('HGET', key, 'status') ~= 'open' then return {'aborted'} end\n  if not has_room",
+         "  if not has_room",
+         f"{_BATCHES}a_batch_that_others_always_disturb_is_a_503_without_effect"),
+    _lua("a refused batch keeps what was accepted before",
+         "        forget(realm, first)\n", "",
+         f"{_BATCHES}all_or_nothing_accepts_all_or_nothing"),
+    Fault("a twin's answers are looked up once only",
+          (Edit(STORE, "        if any(stored) and not all(stored):", "        if False:"),),
+          (f"{_CONCURRENCY}a_large_batch_whose_twin_is_committed_meanwhile_gets_the_same_results",)),
+    # ------------------------------------------------------------ bounds and callers
+    _lua("the outbox has no bound",
+         "  return realm.sequence - realm.published + events <= realm.outbox_max_entries", "  return true",
+         f"{_HTTP}a_full_outbox_is_a_503_before_anything_changes"),
+    Fault("the maker of an offer may accept it",
+          (Edit(HTTP, "    offer = _offer_of(offer_id, 2)\n", "    offer = _offer_of(offer_id, 1, 2)\n"),),
+          (f"{_ACCESS}a_player_acts_on_its_own_offers_only",)),
+    Fault("players may act for others",
+          (Edit(GUARD, "    if own is not None and own not in player_ids:", "    if False:"),),
+          (f"{_ACCESS}a_player_acts_on_its_own_offers_only",)),
+    Fault("players may use what is for the game server",
+          (Edit(GUARD, "if access is Access.SERVICE and g.caller.player_id is not None:", "if False:"),),
+          (f"{_ACCESS}a_player_may_not_use_what_is_for_the_game_server",)),
+    Fault("nobody is over the rate",
+          (Edit(GUARD, "        if g.allowance.is_exceeded:", "        if False:"),),
+          (f"{_ACCESS}a_caller_beyond_its_rate_gets_429_with_the_time_to_wait_and_others_do_not",)),
+    Fault("If-Match is ignored",
+          (Edit(HTTP, '    header = request.headers.get("If-Match")\n', "    header = None\n"),),
+          (f"{_OFFERS}an_acceptance_on_a_state_that_has_changed_is_a_412",)),
+)  # fmt: skip
+
+QUICKER: Final = Edit("tests/integration/test_concurrency.py", "DURATION_S = 30\n", "DURATION_S = 4\n")
+"""For the copies only: a fault shows sooner."""

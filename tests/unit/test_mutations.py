@@ -1,0 +1,41 @@
+"""The mutation suite has not rotted: its faults still apply, and name tests that there are."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Realm
+from tests.mutations.faults import FAULTS, LUA, QUICKER, Fault
+
+ROOT = Path(__file__).parents[2]
+EACH = pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+
+
+@EACH
+def test_a_fault_finds_its_text_exactly_once_and_changes_it(fault: Fault) -> None:
+    for edit in (QUICKER, *fault.edits):
+        assert (ROOT / edit.file).read_text().count(edit.old) == 1, edit
+        assert edit.new != edit.old
+
+
+@EACH
+def test_a_fault_names_tests_that_there_are(fault: Fault) -> None:
+    assert fault.tests
+    for test in fault.tests:
+        path, name = test.split("::")
+        assert re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE), test
+
+
+def test_a_fault_in_lua_is_still_a_program(realm: Realm) -> None:
+    for fault in FAULTS:
+        source = (ROOT / LUA).read_text()
+        for edit in fault.edits:
+            source = source.replace(edit.old, edit.new) if edit.file == LUA else source
+        source = source.replace("name=haggle", "name=fault").replace("'haggle_", "'fault_")
+        realm.redis.function_load(source, replace=True)
+    realm.redis.function_delete("fault")
+
+
+def test_names_of_faults_are_told_apart() -> None:
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
