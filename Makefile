@@ -38,7 +38,7 @@ bench-demo: $(INSTALLED) ## run the demo and print how long each phase took
 
 .PHONY: bench
 bench: $(INSTALLED) ## measure the engine beside what bounds it (BENCH='--rounds 3 single_trades')
-	@$(BIN)/python -m jobs.bench $(BENCH)
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 # ---------------------------------------------------------------- Kubernetes
 
