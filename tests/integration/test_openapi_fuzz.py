@@ -181,6 +181,9 @@ FOUND = {
     "bytes in a batch that are no text": (
         "post", "/v1/trades/batch", b'{"mode": "independent", "trades": [1, {"trade_id": "\xff"}]}', 400,
     ),
+    "a trade in a batch that is nested too deeply": (
+        "post", "/v1/trades/batch", b'{"mode": "independent", "trades": [1, ' + b"[" * 9000 + b"]" * 9000 + b"]}", 400,
+    ),
 }  # fmt: skip
 """Requests that once were answered with a 5xx, or accepted."""
 

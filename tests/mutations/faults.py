@@ -10,7 +10,8 @@ LUA: Final = "app/lua/haggle.lua"
 STORE: Final = "app/adapters/redis.py"
 HTTP: Final = "app/entrypoints/http.py"
 GUARD: Final = "app/entrypoints/guard.py"
-AUTH: Final = "app/auth.py"
+RENDERING: Final = "app/entrypoints/rendering.py"
+OPENAPI: Final = "app/entrypoints/openapi.py"
 
 _TESTS: Final = "tests/integration"
 _EXPLOITS: Final = f"{_TESTS}/test_exploits.py::test_"
@@ -21,6 +22,8 @@ _ACCESS: Final = f"{_TESTS}/test_access.py::test_"
 _HTTP: Final = f"{_TESTS}/test_http.py::test_"
 _CONCURRENCY: Final = f"{_TESTS}/test_concurrency.py::test_"
 _LOSSY: Final = f"{_TESTS}/test_lossy_network.py::test_"
+_TROUBLE: Final = f"{_TESTS}/test_redis_trouble.py::test_"
+_SEEDS: Final = f"{_TESTS}/test_fuzz_corpus.py::test_each_seed_is_answered_as_described"
 _REFUSED: Final = f"{_EXPLOITS}a_trade_against_the_rules_is_refused_with_its_reason_and_moves_nothing"
 _REPLAYED: Final = f"{_EXPLOITS}a_replayed_request_has_one_effect_and_the_stored_answer"
 _HISTORY: Final = f"{_CONCURRENCY}64_callers_on_10_players_see_a_linearizable_history"
@@ -126,11 +129,14 @@ FAULTS: Final = (
          "  for _, line in ipairs(side.lines) do add_units(player, line[1], -line[2], touched) end\n",
          "  for _, line in ipairs(side.lines) do\n"
          "    if not touched[line[1]] then add_units(player, line[1], -line[2], touched) end\n  end\n",
-         f"{_TESTS}/test_fuzz_corpus.py::test_each_seed_is_answered_as_described"),
+         _SEEDS),
     # ------------------------------------------------------------ idempotency
     _lua("stored answers are not kept",
          "    redis.call('SET', realm.keys[5] .. answer_id, realm.answers[answer_id], 'EX', realm.answer_ttl_s)\n", "",
          _REPLAYED),
+    _lua("stored answers are not kept, as callers behind a lossy network see it",
+         "    redis.call('SET', realm.keys[5] .. answer_id, realm.answers[answer_id], 'EX', realm.answer_ttl_s)\n", "",
+         f"{_LOSSY}each_command_has_one_effect_through_a_network_that_drops_delays_doubles_and_cuts"),
     _lua("a repeat with other content gets the stored answer",
          "  if answer[1] ~= fingerprint then return {'mismatch', 0, ''} end\n", "",
          f"{_EXPLOITS}a_repeat_with_other_content_is_a_422"),
@@ -203,6 +209,21 @@ FAULTS: Final = (
     Fault("If-Match is ignored",
           (Edit(HTTP, '    header = request.headers.get("If-Match")\n', "    header = None\n"),),
           (f"{_OFFERS}an_acceptance_on_a_state_that_has_changed_is_a_412",)),
+    Fault("a 503 does not say when to try again",
+          (Edit(RENDERING, '{"Retry-After": str(error.retry_after_s)}', "{}"),),
+          (f"{_TROUBLE}while_redis_is_full_commands_are_503s_and_reads_go_on",)),
+    Fault("Redis is waited for ten times as long",
+          (Edit(STORE, "        socket_timeout=3 * part_s,", "        socket_timeout=30 * part_s,"),),
+          (f"{_TROUBLE}while_redis_is_frozen_each_request_is_a_503_soon",)),
+    Fault("the functions are loaded at the start only",
+          (Edit(STORE, '            if "function not found" not in str(error).lower():', "            if True:"),),
+          (f"{_TROUBLE}redis_without_the_functions_is_given_them_again",)),
+    Fault("a batch nested too deeply is a defect",
+          (Edit(HTTP, "UnicodeDecodeError, RecursionError) as error", "UnicodeDecodeError) as error"),),
+          (f"{_TESTS}/test_openapi_fuzz.py::test_what_was_found_is_refused",)),
+    Fault("an answer of a route is not described",
+          (Edit(OPENAPI, "TradeRequest, (_KEY, _IF_MATCH), (400, 409,", "TradeRequest, (_KEY, _IF_MATCH), (400,"),),
+          (f"{_TESTS}/test_openapi_fuzz.py::test_answers_to_fitting_requests_are_as_described[POST /v1/trades]",)),
 )  # fmt: skip
 
 QUICKER: Final = Edit("tests/integration/test_concurrency.py", "DURATION_S = 30\n", "DURATION_S = 4\n")
