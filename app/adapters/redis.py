@@ -24,6 +24,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from app.adapters.group_commit import GroupCommit
 from app.adapters.packed import as_time, event_of, event_texts, player_or_none, read_answer, read_player
 from app.commands import CreatePlayer, Give, MakeOffer, Player, Trade
 from app.contract.economy import CLASSES, ITEMS, MAX_CAPACITY
@@ -205,6 +206,7 @@ class Store:
         self._settings = settings
         self.keys = Keys(settings.realm)
         keys = self.keys.of_functions
+        self._together_with_others = GroupCommit(self._trades_and_answers, TRADES_PER_CALL)
         self._fixed: tuple[Any, ...] = (len(keys), *keys, settings.outbox_max_entries, settings.answer_ttl_s)
 
     # ------------------------------------------------------------ players
@@ -237,11 +239,14 @@ class Store:
 
     def trade(self, command: Trade) -> Answer:
         """Decides the trade, or gives its stored answer; raises IdempotencyMismatch if its content differs."""
-        _, packed, (answer,) = self._decide("trades", _encode([_wire_trade(command)]), 1)
-        (result,) = _results(packed)
+        result, answer = self._together_with_others.carry_out(command)
         if result.status == "mismatch":
             raise IdempotencyMismatch(command.trade_id)
         return self._answer(answer, replayed=result.status == "replayed")
+
+    def _trades_and_answers(self, commands: Sequence[Trade]) -> list[tuple[Result, bytes]]:
+        _, packed, answers = self._decide("trades", _wire(commands), 1)
+        return list(zip(_results(packed), answers, strict=True))
 
     def trades(self, commands: Sequence[Trade]) -> list[Result]:
         """Decides at most TRADES_PER_CALL trades in one step, each for itself."""

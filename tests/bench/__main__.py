@@ -183,23 +183,29 @@ class Bench:
         """Trades a second by the size of the batch, from two connections, in both modes."""
         trades, client = Trades(PLAYERS, 2), connect(settings)
         with gunicorn(settings) as engine:
-            for mode in ("independent", "all_or_nothing"):
+            # of two batches that are decided together, each would make the other start again
+            for mode, connections in (("independent", 2), ("all_or_nothing", 1)):
                 rows = []
                 for size in SIZES:
                     client.config_resetstat()
-                    rates = [self._batch(engine, trades, size, mode) for _ in range(self._rounds)]
+                    rates = [self._batch(engine, trades, size, mode, connections) for _ in range(self._rounds)]
                     calls = client.info("commandstats")["cmdstat_fcall"]
                     longest = calls["usec_per_call"] / 1_000
                     rows.append((size, statistics.median(rates), longest))
-                table(f"Batches, {mode}, 2 connections", ("size", "trades/s", "mean Redis call ms"), rows, median=False)
+                table(
+                    f"Batches, {mode}, connections: {connections}",
+                    ("size", "trades/s", "mean Redis call ms"),
+                    rows,
+                    median=False,
+                )
 
-    def _batch(self, engine: int, trades: Trades, size: int, mode: str) -> float:
+    def _batch(self, engine: int, trades: Trades, size: int, mode: str, connections: int) -> float:
         # what no item or gold is short for, so that a batch is accepted together
         number = max(20, int(20_000 * self._duration_s) // size)
         swaps = itertools.cycle([without_items(trades.one()) for _ in range(20_000)])
         bodies = ({"mode": mode, "trades": list(itertools.islice(swaps, size))} for _ in range(number))
         requests = [post("/v1/trades/batch", body) for body in bodies]
-        return size * self._load(engine, iter(requests), 2).rate
+        return size * self._load(engine, iter(requests), connections).rate
 
     def waiting(self, settings: Settings) -> None:
         """How long others wait for Redis while the largest batches are decided."""
