@@ -91,12 +91,15 @@ def totals(realm: Realm) -> Counter[int]:
     return amounts
 
 
-def test_a_body_of_5_mb_gets_its_413_over_a_real_socket(engine: str) -> None:
-    for path in ("/trade", "/v1/trades"):
-        connection = http.client.HTTPConnection(engine.removeprefix("http://"), timeout=10)
-        connection.request("POST", path, body=b"x" * 5_000_000)
-        assert connection.getresponse().status == 413
-        connection.close()
+@pytest.mark.parametrize(
+    ("path", "key", "status"),
+    [("/trade", "", 413), ("/v1/trades", SERVICE_KEY, 413), ("/v1/trades", "", 401)],
+)
+def test_a_body_of_5_mb_gets_its_refusal_over_a_real_socket(engine: str, path: str, key: str, status: int) -> None:
+    connection = http.client.HTTPConnection(engine.removeprefix("http://"), timeout=10)
+    connection.request("POST", path, body=b"x" * 5_000_000, headers={"Authorization": f"Bearer {key}"} if key else {})
+    assert connection.getresponse().status == status
+    connection.close()
 
 
 def test_the_counts_of_all_workers_are_added_up(engine: str) -> None:
