@@ -1,7 +1,7 @@
 """`make test-mutations`: applies each fault to a copy of the source, where one of its tests must fail.
 
-The working tree is never touched. First the named tests must pass on a copy without a fault. Prints a table, and exits
-with 1 if a fault survives, no longer applies, or breaks so much that no test ran.
+The working tree is read once, at the start, and never touched. First the named tests must pass on a copy without a
+fault. Prints a table, and exits with 1 if a fault survives, no longer applies, or breaks so much that no test ran.
 """
 
 import os
@@ -14,13 +14,14 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.mutations.faults import FAULTS, QUICKER, Edit, Fault
 
 ROOT: Final = Path(__file__).parents[2]
-PARTS: Final = ("app", "jobs", "sql", "tests")
+PARTS: Final = ("app", "jobs", "sql", "tests", "pyproject.toml")
 AT_ONCE: Final = 2
 TIMEOUT_S: Final = 600
 NONE: Final = Fault("no fault: all the named tests pass", (), tuple(dict.fromkeys(t for f in FAULTS for t in f.tests)))
@@ -54,14 +55,21 @@ def apply(edit: Edit, folder: Path) -> None:
     path.write_text(text.replace(edit.old, edit.new))
 
 
-def try_fault(fault: Fault) -> Outcome:
+def copy_source(source: Path, folder: Path) -> None:
+    """Copies what the tests need."""
+    for part in PARTS:
+        if (source / part).is_dir():
+            shutil.copytree(source / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source / part, folder)
+
+
+def try_fault(fault: Fault, source: Path) -> Outcome:
     """Runs the fault's tests on a copy of the source that has it."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="haggle-mutant-") as name:
         folder = Path(name)
-        for part in PARTS:
-            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(ROOT / "pyproject.toml", folder)
+        copy_source(source, folder)
         try:
             for edit in (QUICKER, *fault.edits):
                 apply(edit, folder)
@@ -98,8 +106,9 @@ def main() -> int:
     """Tries all faults, or those whose names hold a word given, and prints the table."""
     faults = [fault for fault in (NONE, *FAULTS) if all(word in fault.name for word in sys.argv[1:])]
     outcomes = []
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for outcome in pool.map(try_fault, faults):
+    with tempfile.TemporaryDirectory(prefix="haggle-source-") as name, ThreadPoolExecutor(AT_ONCE) as pool:
+        copy_source(ROOT, Path(name))
+        for outcome in pool.map(try_fault, faults, repeat(Path(name))):
             outcomes.append(outcome)
             verdict = "found" if outcome.failed and outcome.is_good else "passed" if outcome.is_good else "NOT FOUND"
             print(

@@ -111,7 +111,7 @@ FAULTS: Final = (
     _lua("gold passes through single precision",
          "  player[GOLD] = player[GOLD] - side.gold + other.gold\n",
          "  player[GOLD] = struct.unpack('f', struct.pack('f', player[GOLD] - side.gold + other.gold))\n",
-         f"{_RULES}random_programs_end_like_the_model", f"{_EXPLOITS}gold_cannot_overflow_2_to_the_53"),
+         f"{_EXPLOITS}gold_cannot_overflow_2_to_the_53"),
     _lua("balances may exceed 2^53-1",
          "  return player[GOLD] - side.gold + other.gold > MAX_AMOUNT", "  return false",
          f"{_EXPLOITS}gold_cannot_overflow_2_to_the_53"),
