@@ -58,7 +58,7 @@ def create_tables(spark: SparkSession) -> None:
         spark.sql(table.ddl("spark"))
         name = f"{CATALOG}.{SCHEMA}.{table.name}"
         there = spark.table(name).columns
-        # rows that are there have no value for it, so only a nullable one can come later
+        # a later column is nullable, since older rows lack it, and last, since Iceberg adds it there
         for column in [column for column in table.columns if column.nullable and column.name not in there]:
             spark.sql(f"alter table {name} add column {column.name} {column.type.spark}")
 
