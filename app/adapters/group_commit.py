@@ -79,13 +79,13 @@ class GroupCommit(Generic[T, R]):
 
     def _carry_out_group(self, group: list[_Waiting[T, R]]) -> None:
         try:
-            results = self._call([waiting.request for waiting in group])
+            results = list(zip(group, self._call([waiting.request for waiting in group]), strict=True))
         except Unavailable as error:
             _fail([*group, *self._next_group(None)], error)
         except Exception as error:  # noqa: BLE001 each request raises it
             _fail(group, error)
         else:
-            for waiting, result in zip(group, results, strict=True):
+            for waiting, result in results:
                 waiting.result = result
                 waiting.done.release()
 
