@@ -39,12 +39,13 @@ class Authenticator:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.is_on = settings.authentication == "on"
-        self._service_keys = _keys(settings.service_keys)
+        service_keys = _keys(settings.service_keys)
+        self._services = {key.encode(): Caller(None, f"service:{_key_id(key)}") for key in service_keys}
         self._token_keys = {_key_id(key): key for key in _keys(settings.token_keys)}
         if not self.is_on:
             _log.warning("authentication is off: every caller may do everything")
         else:
-            _check("SERVICE_KEYS", self._service_keys, _SERVICE_KEY_LENGTH)
+            _check("SERVICE_KEYS", service_keys, _SERVICE_KEY_LENGTH)
             _check("TOKEN_KEYS", list(self._token_keys.values()), _TOKEN_KEY_LENGTH)
 
     def caller(self, authorization: str | None) -> Caller:
@@ -54,9 +55,10 @@ class Authenticator:
         scheme, _, credential = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not credential:
             raise Unauthenticated("send the header `Authorization: Bearer <service key or player token>`")
-        for key in self._service_keys:
-            if hmac.compare_digest(key.encode(), credential.encode(errors="surrogateescape")):
-                return Caller(None, f"service:{_key_id(key)}")
+        given = credential.encode(errors="surrogateescape")
+        for key, caller in self._services.items():
+            if hmac.compare_digest(key, given):
+                return caller
         return self._player(credential)
 
     def token(self, player_id: int) -> tuple[str, datetime]:

@@ -1,32 +1,31 @@
 """Group commit: concurrent requests of a worker share calls to Redis. Used by redis.py.
 
 While one call is under way, what others ask for waits, and goes together in the next one. So a busy worker pays for a
-call, and Redis for a write to disk, once for many requests, and an idle one does not wait for company.
+call, and Redis for a write to disk, once for many requests, and an idle one does not wait for company. There is no
+thread for it: the first request of a group leads, which is to make the call, and the others follow.
 """
 
-import threading
+import threading,time,os
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from app.errors import Unavailable
-
-_IDLE_S: Final = 10
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class _Waiting(Generic[T, R]):
-    """A request that waits; `done` is locked until it has its result or its error."""
+    """A request that waits; `wake` is locked until it has its outcome or leads the next call."""
 
-    __slots__ = ("done", "error", "request", "result")
+    __slots__ = ("leads", "outcome", "request", "wake")
 
     def __init__(self, request: T) -> None:
         self.request: Final = request
-        self.result: R
-        self.error: Exception | None = None
-        self.done = threading.Lock()
-        self.done.acquire()
+        self.outcome: R | Exception
+        self.leads = False
+        self.wake = threading.Lock()
+        self.wake.acquire()
 
 
 class GroupCommit(Generic[T, R]):
@@ -39,58 +38,59 @@ class GroupCommit(Generic[T, R]):
     def __init__(self, call: Callable[[Sequence[T]], Sequence[R]], limit: int) -> None:
         self._call = call
         self._limit = limit
+        self._is_under_way = False
         self._waiting: list[_Waiting[T, R]] = []
         self._lock = threading.Lock()
-        self._wake = threading.Semaphore(0)
-        self._is_awake = self._is_running = False
 
     def carry_out(self, request: T) -> R:
         """The result of the request; raises what the call raised."""
         own: _Waiting[T, R] = _Waiting(request)
         with self._lock:
-            self._waiting.append(own)
-            wakes, self._is_awake = not self._is_awake, True
-            starts, self._is_running = not self._is_running, True
-        if starts:
-            threading.Thread(target=self._run, name="group-commit", daemon=True).start()
-        if wakes:
-            self._wake.release()
-        own.done.acquire()
-        if own.error:
-            raise own.error
-        return own.result
+            if self._is_under_way:
+                self._waiting.append(own)
+            own.leads, self._is_under_way = not self._is_under_way, True
+        if not own.leads:
+            own.wake.acquire()
+        if own.leads:
+            self._lead(own)
+        if isinstance(own.outcome, Exception):
+            raise own.outcome
+        return own.outcome
 
-    def _run(self) -> None:
-        """Calls whenever somebody waits; ends after a while in which nobody did."""
-        while self._wake.acquire(timeout=_IDLE_S) or self._goes_on():
-            while group := self._next_group(self._limit):
-                self._carry_out_group(group)
+    def _lead(self, own: _Waiting[T, R]) -> None:
+        """Carries out the request and those that wait behind it."""
+        for _ in range(int(os.environ.get("Y","0"))): time.sleep(0)
+        group = [own, *self._take(self._limit - 1)]
+        outcomes = self._outcomes(group)
+        if isinstance(outcomes[0], Unavailable):
+            behind = self._take(None)
+            group, outcomes = group + behind, outcomes + [outcomes[0]] * len(behind)
+        self._hand_over()
+        for waiting, outcome in zip(group, outcomes, strict=True):
+            waiting.outcome = outcome
+            waiting.wake.release()
 
-    def _goes_on(self) -> bool:
+    def _take(self, number: int | None) -> list[_Waiting[T, R]]:
         with self._lock:
-            self._is_running = self._is_awake
-        return self._is_running
+            taken = self._waiting[:number]
+            del self._waiting[:number]
+        return taken
 
-    def _next_group(self, size: int | None) -> list[_Waiting[T, R]]:
-        with self._lock:
-            group, self._waiting = self._waiting[:size], self._waiting[size:] if size else []
-            self._is_awake = bool(group)
-        return group
-
-    def _carry_out_group(self, group: list[_Waiting[T, R]]) -> None:
+    def _outcomes(self, group: list[_Waiting[T, R]]) -> list[R | Exception]:
         try:
-            results = list(zip(group, self._call([waiting.request for waiting in group]), strict=True))
-        except Unavailable as error:
-            _fail([*group, *self._next_group(None)], error)
+            results: list[R | Exception] = list(self._call([waiting.request for waiting in group]))
+            if len(results) != len(group):
+                raise AssertionError(f"{len(results)} results for {len(group)} requests")
         except Exception as error:  # noqa: BLE001 each request raises it
-            _fail(group, error)
-        else:
-            for waiting, result in results:
-                waiting.result = result
-                waiting.done.release()
+            return [error] * len(group)
+        return results
 
-
-def _fail(group: Sequence[_Waiting[Any, Any]], error: Exception) -> None:
-    for waiting in group:
-        waiting.error = error
-        waiting.done.release()
+    def _hand_over(self) -> None:
+        """Lets the next request lead, before the results are handed out: its call may begin."""
+        with self._lock:
+            if self._waiting:
+                following = self._waiting.pop(0)
+                following.leads = True
+                following.wake.release()
+            else:
+                self._is_under_way = False

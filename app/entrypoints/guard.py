@@ -4,6 +4,7 @@ Which callers a route takes is written where the route is described, `Operation.
 not described there takes the service key only.
 """
 
+from functools import cache
 from typing import Final
 
 from flask import Response, g, request
@@ -14,7 +15,7 @@ from app.entrypoints.openapi import OPERATIONS, Access
 from app.errors import Forbidden, RateLimited
 from app.settings import Settings
 
-_ACCESS: Final = {(operation.path, operation.method): operation.access for operation in OPERATIONS}
+_ACCESS: Final = {(operation.path, operation.method.upper()): operation.access for operation in OPERATIONS}
 _OPEN_PAGES: Final = ("/docs", "/openapi.json")
 
 
@@ -28,13 +29,12 @@ class Guard:
 
     def before(self) -> None:
         """Sets `g.caller`; raises Unauthenticated, Forbidden or RateLimited."""
-        g.allowance = None
-        access = self._access()
-        g.caller = (
-            ANYONE if access is Access.ANYONE else self._authenticator.caller(request.headers.get("Authorization"))
-        )
-        self._count(g.caller)
-        if access is Access.SERVICE and g.caller.player_id is not None:
+        access, caller = self._access(), ANYONE
+        if access is not Access.ANYONE:
+            caller = self._authenticator.caller(request.headers.get("Authorization"))
+        g.caller = caller
+        self._count(caller)
+        if access is Access.SERVICE and caller.player_id is not None:
             raise Forbidden(f"{request.method} {request.path} is for the game server, not for players")
 
     def after(self, response: Response) -> Response:
@@ -46,10 +46,8 @@ class Guard:
         return response
 
     def _access(self) -> Access:
-        if request.url_rule is None or request.path.startswith(_OPEN_PAGES):
-            return Access.ANYONE
-        path = request.url_rule.rule.replace("<int:", "{").replace("<", "{").replace(">", "}")
-        access = _ACCESS.get((path, request.method.lower().replace("head", "get")), Access.SERVICE)
+        rule = request.url_rule
+        access = _access(rule.rule, request.method) if rule else Access.ANYONE
         if access is Access.ORIGINAL:
             return Access.ANYONE if self._settings.original_routes == "open" else Access.SERVICE
         return access
@@ -61,6 +59,14 @@ class Guard:
         g.allowance = self._rates.count(caller.name, limit)
         if g.allowance.is_exceeded:
             raise RateLimited(g.allowance.reset_s)
+
+
+@cache
+def _access(rule: str, method: str) -> Access:
+    if rule.startswith(_OPEN_PAGES):
+        return Access.ANYONE
+    path = rule.replace("<int:", "{").replace("<", "{").replace(">", "}")
+    return _ACCESS.get((path, "GET" if method == "HEAD" else method), Access.SERVICE)
 
 
 def require_player(*player_ids: int) -> None:

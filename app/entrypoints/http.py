@@ -469,17 +469,18 @@ def _start_clock() -> None:
 
 
 def _count_request(response: Response) -> Response:
-    route = request.url_rule.rule if request.url_rule else "none"
-    metrics.count_request(route, request.method, response.status_code, time.perf_counter() - g.started_at)
+    rule = request.url_rule
+    route, method = (rule.rule, request.method) if rule else ("none", "none")
+    metrics.requests(route, method, response.status_code).observe(time.perf_counter() - g.started_at)
     return response
 
 
 def _count_answer(answer: Answer) -> None:
     if not answer.replayed:
-        metrics.count_trades(answer.event.reason if isinstance(answer.event, TradeRejected) else "", 1)
+        metrics.trades(answer.event.reason if isinstance(answer.event, TradeRejected) else "").inc()
 
 
 def _count_results(results: list[Any]) -> None:
     decided = [result.reason for result in results if isinstance(result, Result) and result.status == "decided"]
     for reason in set(decided):
-        metrics.count_trades(reason, decided.count(reason))
+        metrics.trades(reason).inc(decided.count(reason))

@@ -4,32 +4,35 @@ prometheus_client keeps each worker's counts in files of PROMETHEUS_MULTIPROC_DI
 entrypoints/gunicorn_conf.py sets before any worker starts; `render` adds them up.
 """
 
+from functools import cache
+
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.values import ValueClass
 
 from app.adapters.redis import Store
 
-REQUESTS = Counter("haggle_http_requests", "HTTP requests", ["route", "method", "status"])
-LATENCY = Histogram(
+REQUESTS = Histogram(
     "haggle_http_request_seconds",
-    "Time to answer an HTTP request",
-    ["route"],
+    "HTTP requests, and the time to answer them",
+    ["route", "method", "status"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0),
 )
 TRADES = Counter("haggle_trades", "Decided trades, stored answers not counted again", ["status", "reason"])
 PLAYERS = Counter("haggle_players_created", "Players created")
 
 
-def count_request(route: str, method: str, status: int, elapsed_s: float) -> None:
-    """Counts one answered request."""
-    REQUESTS.labels(route, method, status).inc()
-    LATENCY.labels(route).observe(elapsed_s)
+# what `labels` gives is kept: it looks it up under a lock each time
+@cache
+def requests(route: str, method: str, status: int) -> Histogram:
+    """The answered requests of these labels, to observe one more."""
+    return REQUESTS.labels(route, method, status)
 
 
-def count_trades(reason: str, number: int) -> None:
-    """Counts decided trades, accepted ones with the reason ''."""
-    TRADES.labels("rejected" if reason else "accepted", reason).inc(number)
+@cache
+def trades(reason: str) -> Counter:
+    """The decided trades that were refused for the reason, accepted ones with ''."""
+    return TRADES.labels("rejected" if reason else "accepted", reason)
 
 
 def render(store: Store) -> bytes:

@@ -7,7 +7,6 @@ from functools import partial
 
 import pytest
 
-from app.adapters import group_commit
 from app.adapters.group_commit import GroupCommit
 from app.contract.reasons import Problem
 from app.errors import Unavailable
@@ -77,13 +76,3 @@ def test_a_failed_call_fails_its_requests_and_without_redis_those_behind_it(
         else:
             assert behind.result() == others
     assert group.carry_out(5) == 10
-
-
-def test_it_goes_on_after_a_pause_in_which_its_thread_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(group_commit, "_IDLE_S", 0.01)
-    calls = Calls()
-    calls.go.set()
-    group = GroupCommit(calls, limit=3)
-    for number in (1, 2):
-        assert group.carry_out(number) == 2 * number
-        wait_until(lambda: not group._is_running)  # noqa: SLF001
