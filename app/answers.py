@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from app.adapters.redis import Answer, StoredOffer
 from app.commands import ItemQuantity, Player
-from app.contract.events import Line, TradeRejected
+from app.contract.events import Line
 from app.contract.reasons import Rejection
 
 OfferStatus = Literal["open", "accepted", "declined", "cancelled", "expired"]
@@ -185,17 +185,16 @@ class ProblemDetails(Struct, frozen=True):
 
 def decided_trade(answer: Answer) -> DecidedTrade:
     """The trade of a stored answer, as callers see it."""
-    event = answer.event
-    rejected = isinstance(event, TradeRejected)
+    one, two = answer.given_1, answer.given_2
     return DecidedTrade(
-        trade_id=event.trade_id,
-        status="rejected" if rejected else "accepted",
-        sequence=event.sequence,
-        occurred_at=event.occurred_at,
-        player_1=TradedSide(event.player_1.player_id, event.player_1.gold, event.player_1.items),
-        player_2=TradedSide(event.player_2.player_id, event.player_2.gold, event.player_2.items),
-        reason=event.reason if isinstance(event, TradeRejected) else UNSET,
-        offer_id=event.offer_id or UNSET,
+        trade_id=answer.trade_id,
+        status="rejected" if answer.reason else "accepted",
+        sequence=answer.sequence,
+        occurred_at=answer.occurred_at,
+        player_1=TradedSide(one.player_id, one.gold, one.items),
+        player_2=TradedSide(two.player_id, two.gold, two.items),
+        reason=answer.reason or UNSET,
+        offer_id=answer.offer_id or UNSET,
     )
 
 

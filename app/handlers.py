@@ -1,10 +1,10 @@
 """What each command and query does: entrypoints call these, these call the store.
 
-A refused trade or offer is a result: an answer whose event is a `TradeRejected` or `OfferRejected`.
+A refused trade or offer is a result: an answer with a reason.
 """
 
 import random
-import uuid
+import secrets
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -86,7 +86,7 @@ def trade(store: Store, request: TradeRequest, idempotency_key: str | None, seen
 def original_trade(store: Store, request: OriginalTradeRequest, idempotency_key: str | None) -> Answer:
     """Decides a trade of the original route: the states sent must equal the stored ones."""
     command = Trade(
-        idempotency_key or uuid.uuid4().hex,
+        idempotency_key or secrets.token_hex(16),
         _original_give(request.player_1, "player_1"),
         _original_give(request.player_2, "player_2"),
     )
@@ -95,7 +95,7 @@ def original_trade(store: Store, request: OriginalTradeRequest, idempotency_key:
 
 def batch_ids(trade_ids: Sequence[str | None], idempotency_key: str | None) -> list[str]:
     """The trade_id of each trade of a batch: its own, or the batch's idempotency key and its place."""
-    prefix = idempotency_key or uuid.uuid4().hex
+    prefix = idempotency_key or secrets.token_hex(16)
     return [trade_id or f"{prefix}.{place}" for place, trade_id in enumerate(trade_ids)]
 
 
@@ -175,7 +175,7 @@ def accept_offer(store: Store, offer: StoredOffer, idempotency_key: str | None, 
     if others:
         raise InvalidRequest(f"If-Match names player {min(others)}, who does not accept this offer")
     version = seen.get(offer.player_2.player_id)
-    return store.accept_offer(offer.offer_id, idempotency_key or uuid.uuid4().hex, version)
+    return store.accept_offer(offer.offer_id, idempotency_key or secrets.token_hex(16), version)
 
 
 def close_offer(store: Store, offer: StoredOffer, outcome: OfferOutcome) -> bool:
@@ -208,7 +208,7 @@ def _draw_class() -> str:
 def _id(name: str, of_body: str | None, idempotency_key: str | None) -> str:
     if of_body and idempotency_key and of_body != idempotency_key:
         raise InvalidRequest(f"{name} and Idempotency-Key differ; send one of them, or the same in both")
-    return of_body or idempotency_key or uuid.uuid4().hex
+    return of_body or idempotency_key or secrets.token_hex(16)
 
 
 def _command(trade_id: str, request: TradeRequest, seen: Versions) -> Trade:

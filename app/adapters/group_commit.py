@@ -5,7 +5,7 @@ call, and Redis for a write to disk, once for many requests, and an idle one doe
 thread for it: the first request of a group leads, which is to make the call, and the others follow.
 """
 
-import threading,time,os
+import threading
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
@@ -59,7 +59,6 @@ class GroupCommit(Generic[T, R]):
 
     def _lead(self, own: _Waiting[T, R]) -> None:
         """Carries out the request and those that wait behind it."""
-        for _ in range(int(os.environ.get("Y","0"))): time.sleep(0)
         group = [own, *self._take(self._limit - 1)]
         outcomes = self._outcomes(group)
         if isinstance(outcomes[0], Unavailable):
@@ -78,12 +77,10 @@ class GroupCommit(Generic[T, R]):
 
     def _outcomes(self, group: list[_Waiting[T, R]]) -> list[R | Exception]:
         try:
-            results: list[R | Exception] = list(self._call([waiting.request for waiting in group]))
-            if len(results) != len(group):
-                raise AssertionError(f"{len(results)} results for {len(group)} requests")
+            results = self._call([waiting.request for waiting in group])
+            return [result for _, result in zip(group, results, strict=True)]
         except Exception as error:  # noqa: BLE001 each request raises it
             return [error] * len(group)
-        return results
 
     def _hand_over(self) -> None:
         """Lets the next request lead, before the results are handed out: its call may begin."""

@@ -98,9 +98,9 @@ class StoredAnswer(Struct, array_like=True):
     previous_2: _Text
 
     @property
-    def reason(self) -> str:
-        """Why it was refused, or ''."""
-        return self.body.reason or ""  # type: ignore[return-value]
+    def reason(self) -> Rejection | None:
+        """Why it was refused, or None."""
+        return Rejection(str(self.body.reason)) if self.body.reason else None
 
 
 _answers: Final = msgpack.Decoder(StoredAnswer)
@@ -191,17 +191,18 @@ def _exchange(body: _Exchange, envelope: dict[str, Any]) -> Event:
         case "trade_accepted":
             return TradeAccepted(player_1=_settled(one), player_2=_settled(two), **trade)
         case "trade_rejected":
-            return TradeRejected(reason=Rejection(reason), player_1=_side(one), player_2=_side(two), **trade)
+            return TradeRejected(reason=Rejection(reason), player_1=side_of(one), player_2=side_of(two), **trade)
         case "offer_made":
-            return OfferMade(player_1=_settled(one), player_2=_side(two), **offer)
+            return OfferMade(player_1=_settled(one), player_2=side_of(two), **offer)
         case "offer_rejected":
-            return OfferRejected(reason=Rejection(reason), player_1=_side(one), player_2=_side(two), **offer)
+            return OfferRejected(reason=Rejection(reason), player_1=side_of(one), player_2=side_of(two), **offer)
         case "offer_closed":
-            return OfferClosed(outcome=OfferOutcome(reason), player_1=_settled(one), player_2=_side(two), **offer)
+            return OfferClosed(outcome=OfferOutcome(reason), player_1=_settled(one), player_2=side_of(two), **offer)
     raise ValueError(f"haggle.lua packed an event that is not in the contract: {body.event_type}")
 
 
-def _side(side: _Side) -> Side:
+def side_of(side: _Side) -> Side:
+    """What a side gave, or would have given."""
     return Side(player_id=side.player_id, gold=side.gold, item_value=_or_none(side.value), items=_lines(side))
 
 

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from importlib.resources import files
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -25,16 +26,11 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from app.adapters.group_commit import GroupCommit
-from app.adapters.packed import as_time, event_of, event_texts, player_or_none, read_answer, read_player
+from app.adapters.packed import as_time, event_texts, player_or_none, read_answer, read_player, side_of
 from app.commands import CreatePlayer, Give, MakeOffer, Player, Trade
 from app.contract.economy import CLASSES, ITEMS, MAX_CAPACITY
-from app.contract.events import (
-    OfferMade,
-    OfferRejected,
-    TradeAccepted,
-    TradeRejected,
-)
-from app.contract.reasons import OfferOutcome, Problem
+from app.contract.events import Side
+from app.contract.reasons import OfferOutcome, Problem, Rejection
 from app.errors import BatchContended, IdempotencyMismatch, NotFound, OfferClosed, Unavailable
 from app.settings import Settings
 
@@ -60,18 +56,29 @@ T = TypeVar("T")
 
 
 class Answer(NamedTuple):
-    """The stored answer of a decided trade: its event and both players' states after it (None: no such player)."""
+    """The stored answer of a decided trade.
 
-    event: TradeAccepted | TradeRejected
+    That is why it was refused, if it was, what either side gave or would have given, and both players' states after it
+    (None: no such player).
+    """
+
+    trade_id: str
+    offer_id: str | None
+    sequence: int
+    occurred_at: datetime
+    reason: Rejection | None
+    given_1: Side
+    given_2: Side
     player_1: Player | None
     player_2: Player | None
     replayed: bool
 
 
 class OfferAnswer(NamedTuple):
-    """The stored answer to the making of an offer: its event and player 1 after it (None: no such player)."""
+    """The stored answer to the making of an offer: why it was refused, if it was, and player 1 after it, if it is."""
 
-    event: OfferMade | OfferRejected
+    offer_id: str
+    reason: Rejection | None
     player_1: Player | None
     replayed: bool
 
@@ -245,8 +252,23 @@ class Store:
         return self._answer(answer, replayed=result.status == "replayed")
 
     def _trades_and_answers(self, commands: Sequence[Trade]) -> list[tuple[Result, bytes]]:
-        _, packed, answers = self._decide("trades", _wire(commands), 1)
+        _, packed, answers = self._decide("trades", _wire(commands), 1, fcall=self._fcall_of_group)
         return list(zip(_results(packed), answers, strict=True))
+
+    def _fcall_of_group(self, *words: Any) -> Any:
+        """A call of the group commit on its own connection; if that is broken, on one of the pool.
+
+        Trades may be called for twice: each has its trade_id.
+        """
+        try:
+            return self._client_of_group.fcall(*words)
+        except RedisConnectionError:
+            return self._client.fcall(*words)
+
+    @cached_property
+    def _client_of_group(self) -> "redis.Redis":
+        """A client of one connection: to take it from the pool, and to look whether it is sound, costs half a call."""
+        return redis.Redis(connection_pool=self._client.connection_pool, single_connection_client=True)
 
     def trades(self, commands: Sequence[Trade]) -> list[Result]:
         """Decides at most TRADES_PER_CALL trades in one step, each for itself."""
@@ -293,7 +315,7 @@ class Store:
                 answer = read_answer(packed) if packed else None
                 if answer and answer.fingerprint != _fingerprint(command):
                     raise IdempotencyMismatch(command.trade_id)
-                found.append(Result("replayed", answer.sequence, answer.reason) if answer else None)
+                found.append(Result("replayed", answer.sequence, answer.reason or "") if answer else None)
         return found
 
     def _refuse(self, commands: Sequence[Trade], culprit: int, reason: str) -> list[Result]:
@@ -348,11 +370,22 @@ class Store:
         following, *found = self._function("player_trades", player_id, first, limit)
         return [self._answer(packed, replayed=True) for packed in found], following.decode() or None
 
-    def _answer(self, packed: Any, *, replayed: bool) -> Answer:
+    @staticmethod
+    def _answer(packed: Any, *, replayed: bool) -> Answer:
         stored = read_answer(packed)
-        event = event_of(self.keys.realm, stored.sequence, stored.occurred_at, stored.body)
-        assert isinstance(event, TradeAccepted | TradeRejected)
-        return Answer(event, player_or_none(stored.player_1), player_or_none(stored.player_2), replayed)
+        body = stored.body
+        return Answer(
+            trade_id=str(body.trade_id),
+            offer_id=str(body.offer_id) if body.offer_id else None,
+            sequence=stored.sequence,
+            occurred_at=as_time(stored.occurred_at),
+            reason=stored.reason,
+            given_1=side_of(body.player_1),
+            given_2=side_of(body.player_2),
+            player_1=player_or_none(stored.player_1),
+            player_2=player_or_none(stored.player_2),
+            replayed=replayed,
+        )
 
     # ------------------------------------------------------------ offers
 
@@ -364,9 +397,8 @@ class Store:
         if status == b"mismatch":
             raise IdempotencyMismatch(command.offer_id)
         stored = read_answer(rest[0])
-        event = event_of(self.keys.realm, stored.sequence, stored.occurred_at, stored.body)
-        assert isinstance(event, OfferMade | OfferRejected)
-        return OfferAnswer(event, player_or_none(stored.player_1), replayed=status == b"replayed")
+        player_1 = player_or_none(stored.player_1)
+        return OfferAnswer(command.offer_id, stored.reason, player_1, replayed=status == b"replayed")
 
     def accept_offer(self, offer_id: str, trade_id: str, version: int | None) -> Answer:
         """Player 2 accepts; the trade's answer, or raises NotFound, OfferClosed or IdempotencyMismatch."""
@@ -415,28 +447,28 @@ class Store:
 
     # ------------------------------------------------------------ calls
 
-    def _decide(self, function: str, *arguments: Any) -> list[Any]:
-        reply: list[Any] = self._function(function, *arguments)
+    def _decide(self, function: str, *arguments: Any, fcall: Callable[..., Any] | None = None) -> list[Any]:
+        reply: list[Any] = self._function(function, *arguments, fcall=fcall)
         if reply[0] == b"outbox_full":
             raise Unavailable(Problem.OUTBOX_FULL, "too many events wait for Kafka; send the same request again")
         return reply
 
-    def _function(self, function: str, *arguments: Any) -> Any:
-        name = f"haggle_{_VERSION}_{function}"
+    def _function(self, function: str, *arguments: Any, fcall: Callable[..., Any] | None = None) -> Any:
+        words = (f"haggle_{_VERSION}_{function}", *self._fixed, *arguments)
         started = time.perf_counter()
         with store_errors():
-            reply = self._call(lambda: self._client.fcall(name, *self._fixed, *arguments))
+            reply = self._call(fcall or self._client.fcall, words)
         LATENCY.observe(time.perf_counter() - started)
         return reply
 
-    def _call(self, call: Callable[[], T]) -> T:
+    def _call(self, fcall: Callable[..., T], words: Sequence[Any]) -> T:
         try:
-            return call()
+            return fcall(*words)
         except ResponseError as error:
             if "function not found" not in str(error).lower():
                 raise
             load_library(self._client)
-            return call()
+            return fcall(*words)
 
 
 def load_library(client: "redis.Redis") -> None:

@@ -8,13 +8,14 @@ import logging
 import os
 import re
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from flask import Blueprint, Flask, Response, current_app, g, request
 from flask_swagger_ui import get_swaggerui_blueprint
 from msgspec import UNSET
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from app import handlers
 from app.adapters.rates import Rates
@@ -51,7 +52,6 @@ from app.commands import (
     TradeRequest,
 )
 from app.contract.economy import CLASSES, ITEMS
-from app.contract.events import OfferRejected, TradeRejected
 from app.contract.reasons import OfferOutcome, Problem, Rejection
 from app.entrypoints import metrics, openapi, rendering
 from app.entrypoints.guard import Guard, require_player
@@ -75,6 +75,12 @@ class Services(NamedTuple):
     authenticator: Authenticator
 
 
+class _Engine(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """As it is: Flask would ask of every function of every request whether it is a coroutine, and none is."""
+        return func
+
+
 class _RawBatch(msgspec.Struct):
     """A batch of which some trades may be invalid."""
 
@@ -88,7 +94,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     configure_logs(settings.log_level)
     client, authenticator = connect(settings), Authenticator(settings)
     guard = Guard(settings, authenticator, Rates(client, settings.realm))
-    app = Flask(__name__)
+    app = _Engine(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.request_max_bytes
     app.extensions["haggle"] = Services(settings, Store(client, settings), authenticator)
     app.register_blueprint(routes)
@@ -129,8 +135,7 @@ def trade_original() -> Response:
     """Decides a trade; 200 in every case, with `fail_reason` if it was refused."""
     answer = handlers.original_trade(_store(), _body(OriginalTradeRequest), _idempotency_key())
     _count_answer(answer)
-    fail_reason = answer.event.reason if isinstance(answer.event, TradeRejected) else UNSET
-    result = OriginalTradeResult(answer.player_1, answer.player_2, answer.event.occurred_at, fail_reason)
+    result = OriginalTradeResult(answer.player_1, answer.player_2, answer.occurred_at, answer.reason or UNSET)
     return rendering.json(200, result, _replayed(answer.replayed))
 
 
@@ -234,10 +239,9 @@ def create_offer() -> Response:
     longest_s = _services().settings.offer_ttl_s
     answer = handlers.make_offer(_store(), body, _idempotency_key(), _seen_versions(), longest_s)
     headers = _replayed(answer.replayed)
-    if isinstance(answer.event, OfferRejected):
-        reason = answer.event.reason
+    if reason := answer.reason:
         return rendering.problem(_refused_status(reason), reason, reason.help, headers)
-    offer = shown_offer(handlers.find_offer(_store(), answer.event.offer_id))
+    offer = shown_offer(handlers.find_offer(_store(), answer.offer_id))
     headers["Location"] = f"/v1/offers/{offer.offer_id}"
     return rendering.json(201, OfferResult(offer, answer.player_1), headers)
 
@@ -330,11 +334,22 @@ def _create_player() -> Player:
     return player
 
 
+def _content() -> bytes:
+    """The body of the request, read once; raises RequestEntityTooLarge."""
+    limit = _services().settings.request_max_bytes
+    if (request.content_length or 0) <= limit:
+        # a body in chunks has no length, and one more byte than is allowed is enough to see that it is too large
+        content: bytes = request.environ["wsgi.input"].read(limit + 1)
+        if len(content) <= limit:
+            return content
+    raise RequestEntityTooLarge
+
+
 def _body(kind: type[T], empty: T | None = None) -> T:
-    raw = request.get_data(cache=True)
-    if not raw.strip() and empty is not None:
+    content = _content()
+    if empty is not None and not content.strip():
         return empty
-    return _decoded(raw, kind)
+    return _decoded(content, kind)
 
 
 def _decoded(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
@@ -350,11 +365,12 @@ def _batch() -> tuple[str, list[BatchItem]]:
     """The batch's mode and trades; in an independent one, some may be invalid."""
     mode: str
     found: list[TradeRequest | str]
+    content = _content()
     try:
-        body = _body(BatchRequest)
+        body = _decoded(content, BatchRequest)
         mode, found = body.mode, list(body.trades)
     except InvalidRequest:
-        raw = _body(_RawBatch)
+        raw = _decoded(content, _RawBatch)
         if raw.mode != "independent" or not 1 <= len(raw.trades) <= MAX_BATCH:
             raise
         mode, found = raw.mode, [_trade_or_problem(trade, place) for place, trade in enumerate(raw.trades)]
@@ -432,8 +448,7 @@ def _seen_versions() -> Versions:
 def _trade_response(answer: Answer) -> Response:
     _count_answer(answer)
     headers = _replayed(answer.replayed)
-    if isinstance(answer.event, TradeRejected):
-        reason = answer.event.reason
+    if reason := answer.reason:
         return rendering.problem(_refused_status(reason), reason, reason.help, headers, decided_trade(answer))
     return rendering.json(201, TradeResult(decided_trade(answer), answer.player_1, answer.player_2), headers)
 
@@ -477,7 +492,7 @@ def _count_request(response: Response) -> Response:
 
 def _count_answer(answer: Answer) -> None:
     if not answer.replayed:
-        metrics.trades(answer.event.reason if isinstance(answer.event, TradeRejected) else "").inc()
+        metrics.trades(answer.reason or "").inc()
 
 
 def _count_results(results: list[Any]) -> None:

@@ -54,8 +54,9 @@ class _Connection:
 def load(port: int, connections: int, requests: Iterator[bytes], duration_s: float, status_of: Status) -> Figures:
     """Sends requests for so long, or until there are no more."""
     figures, selector = Figures(), selectors.DefaultSelector()
+    opened = [_opened(port) for _ in range(connections)]
     started = time.perf_counter()
-    for connection in [_Connection(port) for _ in range(connections)]:
+    for connection in opened:
         selector.register(connection.socket, selectors.EVENT_READ, connection)
         connection.send(next(requests))
     while selector.get_map():
@@ -72,6 +73,12 @@ def load(port: int, connections: int, requests: Iterator[bytes], duration_s: flo
                     key.data.send(request)
     figures.elapsed_s = time.perf_counter() - started
     return figures
+
+
+def _opened(port: int) -> _Connection:
+    """A new connection; the pause lets another worker of the server take the next one."""
+    time.sleep(0.005)
+    return _Connection(port)
 
 
 def _receive(connection: _Connection, figures: Figures, status_of: Status) -> bool:
