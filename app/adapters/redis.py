@@ -431,6 +431,10 @@ class Store:
 
     # ------------------------------------------------------------ operations
 
+    def assert_takes_commands(self) -> None:
+        """Raises Unavailable while Redis is away, full or read-only."""
+        self._function("takes_commands")
+
     def backlog(self) -> Backlog:
         """How far Kafka is behind."""
         with store_errors():

@@ -299,9 +299,10 @@ def live() -> Response:
 
 @routes.get("/readyz")
 def ready() -> Response:
-    """Redis answers and the outbox has room; otherwise 503."""
+    """Redis takes commands and the outbox has room; otherwise 503."""
     services = _services()
     try:
+        services.store.assert_takes_commands()
         backlog = services.store.backlog()
     except Unavailable as error:
         # says why, such as a wrong password: the answer itself does not

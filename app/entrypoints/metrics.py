@@ -11,6 +11,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.values import ValueClass
 
 from app.adapters.redis import Store
+from app.errors import Unavailable
 
 REQUESTS = Histogram(
     "haggle_http_request_seconds",
@@ -41,9 +42,18 @@ def render(store: Store) -> bytes:
     if ValueClass._multiprocess:  # noqa: SLF001
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry) + generate_latest(_of_redis(store))
+
+
+def _of_redis(store: Store) -> CollectorRegistry:
     now = CollectorRegistry()
-    backlog = store.backlog()
+    is_up = Gauge("haggle_redis_up", "Whether Redis answers; without it, what it holds is left out", registry=now)
+    try:
+        backlog = store.backlog()
+    except Unavailable:
+        return now
+    is_up.set(1)
     Gauge("haggle_outbox_entries", "Events that wait for Kafka: the relay's lag", registry=now).set(backlog.entries)
     Gauge("haggle_outbox_age_seconds", "Age of the oldest event that waits", registry=now).set(backlog.age_s)
     Gauge("haggle_sequence", "Newest event's sequence number", registry=now).set(backlog.sequence)
-    return generate_latest(registry) + generate_latest(now)
+    return now

@@ -826,6 +826,12 @@ local function offers(keys, args)
   return found
 end
 
+-- Nothing; but Redis refuses it whenever it refuses commands, as while it is full or a replica.
+local function takes_commands()
+  return {'yes'}
+end
+
+redis.register_function('haggle_takes_commands', takes_commands)
 redis.register_function('haggle_trades', trades)
 redis.register_function('haggle_all_or_nothing', all_or_nothing)
 redis.register_function('haggle_stage', stage)

@@ -33,7 +33,7 @@ from jobs.embedded import preflight
 from jobs.embedded.java import JavaParts
 from jobs.embedded.servers import PORTS, Process, Site, embedded_settings, processes
 
-START_TIMEOUT_S: Final = 120
+START_TIMEOUT_S: Final = 240
 _STOP_WAVES: Final = (
     ("engine",),
     ("relay", "streams", "trino"),

@@ -24,9 +24,11 @@ class Connection:
         self._headers = "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def request(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
-        """Status and body of the answer; raises ConnectionError if there is none."""
+    async def request(self, method: str, path: str, body: bytes, key: str) -> tuple[int, bytes]:
+        """Status and body of the answer; raises ConnectionError if there is none. `key`: the idempotency key, or ""."""
         start = f"{method} {self._address.path.rstrip('/')}{path} HTTP/1.1\r\nContent-Length: {len(body)}\r\n"
+        if key:
+            start += f"Idempotency-Key: {key}\r\n"
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 return await self._exchange(start.encode() + self._headers + b"\r\n" + body)

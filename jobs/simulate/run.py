@@ -174,13 +174,16 @@ class _Run:
             connection, "POST", "/v1/offers", {"offer_id": offer_id, **self._sides(offer)}
         )
         if status != _REFUSED:
-            status, answer = await self._send(connection, "POST", f"/v1/offers/{offer_id}/{offer.answer}", {})
+            path = f"/v1/offers/{offer_id}/{offer.answer}"
+            status, answer = await self._send(connection, "POST", path, {}, key=f"{offer_id}-{offer.answer}")
         self._outcome.offers[_reason(answer) if status == _REFUSED else offer.answer] += 1
 
     def _sides(self, trade: PlannedTrade) -> dict[str, Any]:
         return {"player_1": _side_body(trade.one, self._ids), "player_2": _side_body(trade.two, self._ids)}
 
-    async def _send(self, connection: Connection, method: str, path: str, body: object) -> tuple[int, bytes]:
+    async def _send(
+        self, connection: Connection, method: str, path: str, body: object, key: str = ""
+    ) -> tuple[int, bytes]:
         content = msgspec.json.encode(body)
         problem = ""
         for attempt in range(_ATTEMPTS):
@@ -189,7 +192,7 @@ class _Run:
                 self._outcome.retries += 1
                 await asyncio.sleep(min(0.1 * 2**attempt, _LONGEST_BACKOFF_S))
             try:
-                status, answer = await connection.request(method, path, content)
+                status, answer = await connection.request(method, path, content, key)
             except ConnectionError as error:
                 problem = str(error)
                 continue

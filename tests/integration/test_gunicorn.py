@@ -113,7 +113,7 @@ def test_the_counts_of_all_workers_are_added_up(engine: str) -> None:
         list(pool.map(create, range(16)))
     text = requests.get(f"{engine}/metrics", timeout=5).text
     assert re.search(r"^haggle_players_created_total 16.0$", text, re.MULTILINE)
-    assert 'haggle_http_requests_total{method="PUT",route="/create_player",status="200"} 16.0' in text
+    assert 'haggle_http_request_seconds_count{method="PUT",route="/create_player",status="200"} 16.0' in text
 
 
 def test_the_docs_page_is_served_with_all_it_needs(engine: str) -> None:

@@ -40,9 +40,9 @@ READS = [
     ("GET", "/v1/players/1/trades", None),
     ("GET", "/v1/players/1/offers", None),
     ("GET", "/v1/offers/o", None),
-    ("GET", "/readyz", None),
-    ("GET", "/metrics", None),
 ]
+READY = ("GET", "/readyz", None)
+METRICS = ("GET", "/metrics", None)
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +94,19 @@ def assert_unavailable(engine: Flask, *requests: Request) -> None:
 
 def assert_recovers(engine: Flask) -> None:
     """The engine serves again, and decides."""
-    wait_until(lambda: send(engine, ("GET", "/readyz", None)).status_code == 200)
+    wait_until(lambda: send(engine, READY).status_code == 200)
     for request in COMMANDS[:6]:
         assert send(engine, request).status_code in (200, 201), request
     for request in READS:
         assert send(engine, request).status_code == 200, request
+    assert "haggle_redis_up 1.0" in send(engine, METRICS).text
+
+
+def assert_metrics_say_that_redis_is_away(engine: Flask) -> None:
+    answer = send(engine, METRICS)
+    assert answer.status_code == 200
+    assert "haggle_redis_up 0.0" in answer.text
+    assert "haggle_outbox_entries" not in answer.text
 
 
 @contextmanager
@@ -139,7 +147,8 @@ def gone(server: Redis) -> Iterator[None]:
 
 def test_while_redis_is_frozen_each_request_is_a_503_soon(server: Redis, engine: Flask) -> None:
     with frozen(server):
-        assert_unavailable(engine, *COMMANDS, *READS)
+        assert_unavailable(engine, *COMMANDS, *READS, READY)
+        assert_metrics_say_that_redis_is_away(engine)
     assert_recovers(engine)
 
 
@@ -163,8 +172,8 @@ def test_while_redis_is_full_commands_are_503s_and_reads_go_on(engine: Flask, ow
     realm = Realm(own_settings)
     before = realm.snapshot()
     with full(realm):
-        assert_unavailable(engine, *COMMANDS)
-        for request in READS:
+        assert_unavailable(engine, *COMMANDS, READY)
+        for request in (*READS, METRICS):
             assert send(engine, request).status_code == 200, request
         assert realm.snapshot() == before
     assert_recovers(engine)
@@ -174,8 +183,8 @@ def test_while_redis_is_read_only_commands_are_503s_and_nothing_changes(engine: 
     realm = Realm(own_settings)
     before = realm.snapshot()
     with read_only(realm):
-        assert_unavailable(engine, *COMMANDS)
-        for request in READS:
+        assert_unavailable(engine, *COMMANDS, READY)
+        for request in (*READS, METRICS):
             assert send(engine, request).status_code in (200, 503), request
         assert realm.snapshot() == before
     assert_recovers(engine)
@@ -183,13 +192,22 @@ def test_while_redis_is_read_only_commands_are_503s_and_nothing_changes(engine: 
 
 def test_while_redis_is_gone_each_request_is_a_503_soon(server: Redis, engine: Flask) -> None:
     with gone(server):
-        assert_unavailable(engine, *COMMANDS, *READS)
+        assert_unavailable(engine, *COMMANDS, *READS, READY)
+        assert_metrics_say_that_redis_is_away(engine)
         assert send(engine, ("GET", "/livez", None)).status_code == 200
         assert send(engine, ("GET", "/v1/items", None)).status_code == 200
     assert_recovers(engine)
 
 
-@pytest.mark.parametrize("request_", [*COMMANDS[:6], *READS], ids=lambda request: f"{request[0]} {request[1]}")
+def test_redis_that_was_restarted_between_two_trades_costs_no_503(server: Redis, engine: Flask) -> None:
+    for _ in range(3):
+        assert send(engine, COMMANDS[2]).status_code == 201
+        server.kill()
+        server.start()
+    assert send(engine, COMMANDS[2]).status_code == 201
+
+
+@pytest.mark.parametrize("request_", [*COMMANDS[:6], *READS, READY], ids=lambda request: f"{request[0]} {request[1]}")
 def test_redis_without_the_functions_is_given_them_again(
     engine: Flask, own_settings: Settings, request_: Request
 ) -> None:
