@@ -24,7 +24,7 @@ class Connection:
         self._headers = "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def request(self, method: str, path: str, body: bytes, key: str) -> tuple[int, bytes]:
+    async def request(self, method: str, path: str, body: bytes, key: str = "") -> tuple[int, bytes]:
         """Status and body of the answer; raises ConnectionError if there is none. `key`: the idempotency key, or ""."""
         start = f"{method} {self._address.path.rstrip('/')}{path} HTTP/1.1\r\nContent-Length: {len(body)}\r\n"
         if key:

@@ -151,11 +151,11 @@ def test_a_staged_batch_gives_way_to_a_trade_in_between_and_starts_again(
     real = Store._decide  # noqa: SLF001
     commits: list[str] = []
 
-    def interfere(self: Store, function: str, *arguments: Any) -> Any:
+    def interfere(self: Store, function: str, *arguments: Any, **options: Any) -> Any:
         if function == "commit" and self is store and not commits:
             commits.append(function)
             other.trade(Trade("between", Give(1, 100, {}), Give(2, 0, {})))
-        return real(self, function, *arguments)
+        return real(self, function, *arguments, **options)
 
     monkeypatch.setattr(Store, "_decide", interfere)
     results = store.trades_all_or_nothing(swaps(300))
@@ -174,7 +174,7 @@ def test_reading_the_players_of_an_open_batch_does_not_disturb_it(
     def look(self: Store, function: str, *arguments: Any) -> Any:
         if function == "commit":
             seen.append((gold(client), client.get("/v1/trades/s.0").status_code))
-        return real(self, function, *arguments)
+        return real(self, function, *arguments, **options)
 
     monkeypatch.setattr(Store, "_decide", look)
     trades = [Trade(f"s.{number}", Give(1, 1, {}), Give(2, 0, {})) for number in range(300)]
@@ -189,10 +189,10 @@ def test_a_batch_that_others_always_disturb_is_a_503_without_effect(
     store, other, real = store_of(settings), store_of(settings), Store._decide  # noqa: SLF001
     number = iter(range(100))
 
-    def interfere(self: Store, function: str, *arguments: Any) -> Any:
+    def interfere(self: Store, function: str, *arguments: Any, **options: Any) -> Any:
         if function == "commit":
             other.trade(Trade(f"between-{next(number)}", Give(1, 1, {}), Give(2, 0, {})))
-        return real(self, function, *arguments)
+        return real(self, function, *arguments, **options)
 
     monkeypatch.setattr(Store, "_decide", interfere)
     with pytest.raises(BatchContended):
@@ -224,7 +224,7 @@ def test_a_batch_given_up_half_way_leaves_no_trace(
     def die(self: Store, function: str, *arguments: Any) -> Any:
         if function == "commit":
             raise Unavailable(Problem.STORE_UNAVAILABLE, "the engine was killed")
-        return real(self, function, *arguments)
+        return real(self, function, *arguments, **options)
 
     monkeypatch.setattr(Store, "_decide", die)
     with pytest.raises(Unavailable):

@@ -41,6 +41,15 @@ async def ask(connection: Connection) -> tuple[int, bytes]:
     return await connection.request("POST", "/v1/trades", b"{}")
 
 
+def test_a_request_carries_its_idempotency_key_and_the_next_one_does_not() -> None:
+    async def use(connection: Connection) -> None:
+        await connection.request("POST", "/v1/offers/o/accept", b"{}", "once")
+        await ask(connection)
+
+    heads = exchange([answer("201 CREATED", b""), answer("201 CREATED", b""), None], use)
+    assert [head.count(b"\r\nIdempotency-Key: once\r\n") for head in heads] == [1, 0]
+
+
 def test_requests_follow_each_other_on_one_connection_with_its_headers() -> None:
     async def use(connection: Connection) -> None:
         assert await ask(connection) == (201, b"one\r\n\r\n")

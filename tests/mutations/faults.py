@@ -73,8 +73,8 @@ end)
     ),
     Edit(
         STORE,
-        "        reply: list[Any] = self._function(function, *arguments)\n",
-        '        reply: list[Any] = self._function(function, *arguments)\n        self._function("publish")\n',
+        "        reply: list[Any] = self._function(function, *arguments, fcall=fcall)\n",
+        '        reply: list[Any] = self._function(function, *arguments, fcall=fcall)\n        self._function("publish")\n',
     ),
 )
 
@@ -201,7 +201,7 @@ FAULTS: Final = (
           (Edit(GUARD, "    if own is not None and own not in player_ids:", "    if False:"),),
           (f"{_ACCESS}a_player_acts_on_its_own_offers_only",)),
     Fault("players may use what is for the game server",
-          (Edit(GUARD, "if access is Access.SERVICE and g.caller.player_id is not None:", "if False:"),),
+          (Edit(GUARD, "if access is Access.SERVICE and caller.player_id is not None:", "if False:"),),
           (f"{_ACCESS}a_player_may_not_use_what_is_for_the_game_server",)),
     Fault("nobody is over the rate",
           (Edit(GUARD, "        if g.allowance.is_exceeded:", "        if False:"),),
