@@ -171,7 +171,7 @@ def test_reading_the_players_of_an_open_batch_does_not_disturb_it(
     store, real = store_of(settings), Store._decide  # noqa: SLF001
     seen: list[Any] = []
 
-    def look(self: Store, function: str, *arguments: Any) -> Any:
+    def look(self: Store, function: str, *arguments: Any, **options: Any) -> Any:
         if function == "commit":
             seen.append((gold(client), client.get("/v1/trades/s.0").status_code))
         return real(self, function, *arguments, **options)
@@ -221,7 +221,7 @@ def test_a_batch_given_up_half_way_leaves_no_trace(
 ) -> None:
     store, real = store_of(settings), Store._decide  # noqa: SLF001
 
-    def die(self: Store, function: str, *arguments: Any) -> Any:
+    def die(self: Store, function: str, *arguments: Any, **options: Any) -> Any:
         if function == "commit":
             raise Unavailable(Problem.STORE_UNAVAILABLE, "the engine was killed")
         return real(self, function, *arguments, **options)

@@ -73,8 +73,8 @@ end)
     ),
     Edit(
         STORE,
-        "        reply: list[Any] = self._function(function, *arguments, fcall=fcall)\n",
-        '        reply: list[Any] = self._function(function, *arguments, fcall=fcall)\n        self._function("publish")\n',
+        "self._function(function, *arguments, fcall=fcall)\n",
+        'self._function(function, *arguments, fcall=fcall)\n        self._function("publish")\n',
     ),
 )
 
