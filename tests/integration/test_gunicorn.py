@@ -1,53 +1,28 @@
 """The engine as it is served: gunicorn with its workers on a real socket."""
 
 import http.client
-import os
 import re
-import subprocess
-import sys
+import socket
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import pytest
 import requests
 
 from app.settings import Settings
-from tests.conftest import SERVICE_KEY, TOKEN_KEY, Realm, free_port, wait_until
+from tests.conftest import SERVICE_KEY, Realm
+from tests.serving import served
 
 
 @pytest.fixture
 def engine(settings: Settings) -> Iterator[str]:
-    port = free_port()
-    environment = {
-        **os.environ,
-        "REDIS_URL": settings.redis_url,
-        "REALM": settings.realm,
-        "ENGINE_PORT": str(port),
-        "SERVICE_KEYS": SERVICE_KEY,
-        "TOKEN_KEYS": TOKEN_KEY,
-        "ORIGINAL_ROUTES": "open",
-    }
-    command = [sys.executable, "-m", "gunicorn", "--config", "python:app.entrypoints.gunicorn_conf"]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until(lambda: answers(url))
-        yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=40)
-
-
-def answers(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/readyz", timeout=1).ok
-    except requests.RequestException:
-        return False
+    with served(settings, ORIGINAL_ROUTES="open") as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_32_threads_on_hot_pairs_conserve_gold_and_items_and_leave_nothing_negative(engine: str, realm: Realm) -> None:
@@ -100,6 +75,17 @@ def test_a_body_of_5_mb_gets_its_refusal_over_a_real_socket(engine: str, path: s
     connection.request("POST", path, body=b"x" * 5_000_000, headers={"Authorization": f"Bearer {key}"} if key else {})
     assert connection.getresponse().status == status
     connection.close()
+
+
+def test_head_and_body_of_an_answer_arrive_together_and_at_once(engine: str) -> None:
+    address = urlsplit(engine)
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=5) as connection:
+        for _ in range(20):
+            connection.sendall(b"GET /v1/items HTTP/1.1\r\nHost: haggle\r\n\r\n")
+            received = connection.recv(1 << 20)
+            length = re.search(rb"Content-Length: (\d+)", received)
+            assert length
+            assert len(received.partition(b"\r\n\r\n")[2]) == int(length[1])
 
 
 def test_the_counts_of_all_workers_are_added_up(engine: str) -> None:
