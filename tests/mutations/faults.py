@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 LUA: Final = "app/lua/haggle.lua"
 STORE: Final = "app/adapters/redis.py"
+GROUP: Final = "app/adapters/group_commit.py"
 HTTP: Final = "app/entrypoints/http.py"
 GUARD: Final = "app/entrypoints/guard.py"
 RENDERING: Final = "app/entrypoints/rendering.py"
@@ -23,6 +24,7 @@ _HTTP: Final = f"{_TESTS}/test_http.py::test_"
 _CONCURRENCY: Final = f"{_TESTS}/test_concurrency.py::test_"
 _LOSSY: Final = f"{_TESTS}/test_lossy_network.py::test_"
 _TROUBLE: Final = f"{_TESTS}/test_redis_trouble.py::test_"
+_GROUPS: Final = "tests/unit/test_group_commit.py::test_"
 _SEEDS: Final = f"{_TESTS}/test_fuzz_corpus.py::test_each_seed_is_answered_as_described"
 _REFUSED: Final = f"{_EXPLOITS}a_trade_against_the_rules_is_refused_with_its_reason_and_moves_nothing"
 _REPLAYED: Final = f"{_EXPLOITS}a_replayed_request_has_one_effect_and_the_stored_answer"
@@ -218,6 +220,20 @@ FAULTS: Final = (
     Fault("the functions are loaded at the start only",
           (Edit(STORE, '            if "function not found" not in str(error).lower():', "            if True:"),),
           (f"{_TROUBLE}redis_without_the_functions_is_given_them_again",)),
+    Fault("the broken connection of the group commit fails a call",
+          (Edit(STORE, "        except RedisConnectionError:\n            return self._client.fcall(*words)\n",
+                "        except RedisConnectionError:\n            raise\n"),),
+          (f"{_TROUBLE}redis_that_was_restarted_between_two_trades_costs_no_503",)),
+    Fault("readiness does not ask whether commands are taken",
+          (Edit(HTTP, "        services.store.assert_takes_commands()\n", ""),),
+          (f"{_TROUBLE}while_redis_is_full_commands_are_503s_and_reads_go_on",)),
+    Fault("without Redis there are no metrics",
+          (Edit("app/entrypoints/metrics.py", "    except Unavailable:\n        return now\n",
+                "    except Unavailable:\n        raise\n"),),
+          (f"{_TROUBLE}while_redis_is_gone_each_request_is_a_503_soon",)),
+    Fault("a group that gets no answer lets those behind it wait",
+          (Edit(GROUP, "        if isinstance(outcomes[0], Unavailable):", "        if False:"),),
+          (f"{_GROUPS}a_failed_call_fails_its_requests_and_without_redis_those_behind_it",)),
     Fault("a batch nested too deeply is a defect",
           (Edit(HTTP, "UnicodeDecodeError, RecursionError) as error", "UnicodeDecodeError) as error"),),
           (f"{_TESTS}/test_openapi_fuzz.py::test_what_was_found_is_refused",)),
