@@ -93,8 +93,11 @@ class Settings:
     spark_executor_memory_mib: int = _setting(768, "heap of each executor", unit="MiB", low=512)
     spark_executor_image: str = _setting("", "image of the executors' pods")
     spark_executor_pod_template: str = _setting("", "file with the pod that each executor's pod is made from")
-    stream_trigger_interval_s: float = _setting(2.0, "least time between two micro-batches of a stream", unit="s")
-    stream_max_events_per_batch: int = _setting(200_000, "most Kafka records in one micro-batch", low=1)
+    streams_metrics_port: int = _setting(9101, "port of the streams' /readyz and /metrics")
+    stream_trigger_interval_s: float = _setting(
+        0.5, "least time between the starts of two micro-batches; longer is fewer commits and files", unit="s"
+    )
+    stream_max_events_per_batch: int = _setting(100_000, "most Kafka records in one micro-batch", low=1)
 
     cache_folder: str = _setting("~/.cache/haggle", "downloads that all checkouts on this machine share")
 

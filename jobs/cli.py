@@ -26,8 +26,8 @@ from rich.table import Table
 
 from app.errors import HaggleError
 from app.settings import Settings, load_settings
-from jobs.audit import Check, audit, wait_until_queryable
 from jobs.engine import service_key
+from jobs.lake.audit import Check, audit, wait_until_queryable
 from jobs.report.answers import lines_of, make_report
 from jobs.report.render import write_report
 from jobs.simulate.run import Order, Outcome, simulate

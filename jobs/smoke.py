@@ -10,7 +10,7 @@ from app.contract.tables import CATALOG, SCHEMA, TRADES
 from app.errors import HaggleError
 from app.settings import Settings, load_settings
 from jobs import engine
-from jobs.lake import Lake
+from jobs.lake.trino import Lake
 
 _WAIT_S: Final = 90
 

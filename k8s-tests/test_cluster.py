@@ -222,7 +222,7 @@ def _end_trades(installation: Release, job: str) -> None:
 def _trades_in_tables(installation: Release, trade_ids: Iterable[str]) -> list[tuple[str, bool]]:
     """Each row of those trades as Trino has it: trade_id, and whether it was accepted."""
     script = (
-        "import json, os; from app.settings import load_settings; from jobs.lake import Lake;"
+        "import json, os; from app.settings import load_settings; from jobs.lake.trino import Lake;"
         "print(json.dumps(Lake(load_settings(os.environ)).run("
         "'select trade_id, status = \\'accepted\\' from lake.haggle.trades').rows))"
     )

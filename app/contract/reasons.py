@@ -75,6 +75,7 @@ class DeadLetter(_Explained):
     EMPTY_RECORD = "empty_record", "the record has no value"
     INVALID_JSON = "invalid_json", "the value is not JSON"
     UNKNOWN_EVENT_TYPE = "unknown_event_type", "event_type is missing or not in the contract"
-    UNSUPPORTED_SCHEMA_VERSION = "unsupported_schema_version", "schema_version is missing or not supported"
+    UNSUPPORTED_SCHEMA_VERSION = "unsupported_schema_version", "schema_version is missing or below 1"
     INVALID_FIELDS = "invalid_fields", "a field is missing, of another type, or out of range"
     WRONG_KEY = "wrong_key", "the record's key is not the event's realm"
+    DUPLICATE_SEQUENCE = "duplicate_sequence", "this event of the realm, or a later one, has landed before"

@@ -1,15 +1,23 @@
-"""The tables of `lake.haggle`: columns, types, keys and meaning.
+"""The table `events` of `lake.haggle`, and the views over it that people ask: columns, types, keys and meaning.
 
-Spark creates and fills them (jobs/streams), Trino reads them, and sql/ddl/ and docs/events.md are
-generated from here.
+Spark fills the table and makes the views (jobs/streams), Trino reads them; sql/ddl/, sql/views/ and docs/events.md are
+generated from here. The columns of an event are those of app/contract/events.py, nested as the event is.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from msgspec import Struct, inspect
+
+from app.contract.events import EVENT_TYPES
+
 CATALOG: Final = "lake"
 SCHEMA: Final = "haggle"
+
+FORMER_TABLES: Final = ("trades", "trade_lines", "player_states", "offers", "dead_letters")
+"""Names that were tables before there was one table, and are views since; a lake with such tables is refused."""
 
 
 class ColumnType(Enum):
@@ -37,13 +45,90 @@ class ColumnType(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class NestedType:
+    """The type of a part of an event, as Spark and as Trino spell it."""
+
+    spark: str
+    trino: str
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table."""
+    """One column of the table or of a view."""
 
     name: str
-    type: ColumnType
+    type: ColumnType | NestedType
     help: str
     nullable: bool = False
+
+
+# ---------------------------------------------------------------- the columns of an event
+
+
+def event_columns() -> tuple[Column, ...]:
+    """A nullable column for each field of any event type, in the order of the contract; `event_type` comes first."""
+    types: dict[str, list[str]] = {}
+    fields: dict[str, list[inspect.Type]] = {}
+    for event_type in EVENT_TYPES:
+        info = _struct_info(event_type)
+        for item in info.fields:
+            fields.setdefault(item.encode_name, []).append(item.type)
+            types.setdefault(item.encode_name, []).append(str(info.tag))
+    tags = [str(_struct_info(event_type).tag) for event_type in EVENT_TYPES]
+    columns = [Column("event_type", ColumnType.STRING, "what was decided: " + ", ".join(tags), nullable=True)]
+    for name, kinds in fields.items():
+        merged = _merged_type(kinds)
+        whose = "every event" if len(types[name]) == len(tags) else ", ".join(types[name])
+        columns.append(Column(name, merged, f"of {whose}", nullable=True))
+    return tuple(columns)
+
+
+def _struct_info(event_type: type[Struct]) -> inspect.StructType:
+    info = inspect.type_info(event_type)
+    assert isinstance(info, inspect.StructType)
+    return info
+
+
+def without_null(info: inspect.Type) -> tuple[inspect.Type, bool]:
+    """The type itself, and whether null is allowed beside it."""
+    if isinstance(info, inspect.UnionType):
+        (kind,) = [item for item in info.types if not isinstance(item, inspect.NoneType)]
+        return kind, True
+    return info, False
+
+
+def _merged_type(kinds: list[inspect.Type]) -> ColumnType | NestedType:
+    """The type that holds a field of all the events that have it: a struct gets the fields of all."""
+    first, _ = without_null(kinds[0])
+    match first:
+        case inspect.IntType():
+            return ColumnType.BIGINT
+        case inspect.StrType() | inspect.EnumType():
+            return ColumnType.STRING
+        case inspect.DateTimeType():
+            return ColumnType.TIMESTAMP
+        case inspect.ListType():
+            item = _merged_type([first.item_type])
+            return NestedType(f"array<{item.spark}>", f"array({item.trino})")
+        case inspect.StructType():
+            return _merged_struct(kinds)
+    raise TypeError(f"the contract uses a type that the table does not know: {first}")
+
+
+def _merged_struct(kinds: list[inspect.Type]) -> NestedType:
+    fields: dict[str, list[inspect.Type]] = {}
+    for info in kinds:
+        kind, _ = without_null(info)
+        assert isinstance(kind, inspect.StructType)
+        for item in kind.fields:
+            fields.setdefault(item.encode_name, []).append(item.type)
+    merged = {name: _merged_type(types) for name, types in fields.items()}
+    spark = ", ".join(f"{name}: {kind.spark}" for name, kind in merged.items())
+    trino = ", ".join(f"{name} {kind.trino}" for name, kind in merged.items())
+    return NestedType(f"struct<{spark}>", f"row({trino})")
+
+
+# ---------------------------------------------------------------- the table
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +154,67 @@ class Table:
         return f"create table if not exists {schema}.{self.name} (\n{columns}\n)\n{ending}"
 
 
+EVENTS: Final = Table(
+    "events",
+    "Kafka record of the topic",
+    ("kafka_topic_id", "kafka_partition", "kafka_offset"),
+    "occurred_at",
+    (
+        *event_columns(),
+        Column("kafka_topic", ColumnType.STRING, "where it stood in Kafka"),
+        Column("kafka_topic_id", ColumnType.STRING, "Kafka's id of the topic: another one after it was made anew"),
+        Column("kafka_partition", ColumnType.INT, "where it stood in Kafka"),
+        Column("kafka_offset", ColumnType.BIGINT, "where it stood in Kafka"),
+        Column("recorded_at", ColumnType.TIMESTAMP, "Kafka's timestamp of the record (UTC)"),
+        Column("dead_letter", ColumnType.STRING, "why it is not a valid event; null if it is one", nullable=True),
+        Column("kafka_key", ColumnType.BINARY, "the key of a record that is not a valid event", nullable=True),
+        Column(
+            "raw",
+            ColumnType.BINARY,
+            "the record as it was: of one that is not a valid event, and of one of a later schema_version",
+            nullable=True,
+        ),
+    ),
+)
+
+
+# ---------------------------------------------------------------- the views
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A part of a view: rows of `source` where `where` holds. A column without an expression has its own name."""
+
+    where: str
+    expressions: Mapping[str, str] = field(default_factory=dict)
+    unnest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One view over the table: what a row is, what identifies it, its columns, and where its rows come from."""
+
+    name: str
+    grain: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    branches: tuple[Branch, ...]
+
+    def query(self, schema: str = f"{CATALOG}.{SCHEMA}") -> str:
+        """The view's query, in Trino SQL."""
+        return "\nunion all\n".join(self._select(branch, schema) for branch in self.branches)
+
+    def _select(self, branch: Branch, schema: str) -> str:
+        columns = ",\n".join(f"    {self._expression(branch, column)}" for column in self.columns)
+        unnest = f"\n{branch.unnest}" if branch.unnest else ""
+        return f"select\n{columns}\nfrom {schema}.{EVENTS.name}{unnest}\nwhere {branch.where}"
+
+    @staticmethod
+    def _expression(branch: Branch, column: Column) -> str:
+        expression = branch.expressions.get(column.name, column.name)
+        return expression if expression == column.name else f"{expression} as {column.name}"
+
+
 _REALM = Column("realm", ColumnType.STRING, "the unit of atomicity")
 _SEQUENCE = Column("sequence", ColumnType.BIGINT, "the event's place in its realm: 1, 2, 3 … without a gap")
 _OCCURRED_AT = Column("occurred_at", ColumnType.TIMESTAMP, "when it was decided (UTC)")
@@ -76,24 +222,14 @@ _TRADE_ID = Column("trade_id", ColumnType.STRING, "the caller's or the engine's 
 _STATUS = Column("status", ColumnType.STRING, "accepted or rejected")
 _OFFER_ID = Column("offer_id", ColumnType.STRING, "the offer that it came of; null if of none", nullable=True)
 
+_DECIDED_TRADES: Final = "event_type in ('trade_accepted', 'trade_rejected')"
+_TRADE_STATUS: Final = "if(event_type = 'trade_accepted', 'accepted', 'rejected')"
+_OFFER_EVENTS: Final = "event_type in ('offer_made', 'offer_rejected', 'offer_closed')"
 
-def _given(side: int) -> tuple[Column, ...]:
+
+def _given(side: int, what: str, verb: str) -> tuple[Column, ...]:
     return (
-        Column(f"player_{side}_id", ColumnType.BIGINT, f"player {side} of the trade"),
-        Column(f"player_{side}_gold", ColumnType.BIGINT, f"gold that player {side} gives"),
-        Column(
-            f"player_{side}_item_value",
-            ColumnType.BIGINT,
-            f"gold value of the items that player {side} gives; null if one is unknown or it exceeds 2^53-1",
-            nullable=True,
-        ),
-        Column(f"player_{side}_lines", ColumnType.INT, f"item lines that player {side} gives: its rows in trade_lines"),
-    )
-
-
-def _offered(side: int, verb: str) -> tuple[Column, ...]:
-    return (
-        Column(f"player_{side}_id", ColumnType.BIGINT, f"player {side} of the offer"),
+        Column(f"player_{side}_id", ColumnType.BIGINT, f"player {side} of the {what}"),
         Column(f"player_{side}_gold", ColumnType.BIGINT, f"gold that player {side} {verb}"),
         Column(
             f"player_{side}_item_value",
@@ -101,15 +237,25 @@ def _offered(side: int, verb: str) -> tuple[Column, ...]:
             f"gold value of the items that player {side} {verb}; null if one is unknown or it exceeds 2^53-1",
             nullable=True,
         ),
-        Column(f"player_{side}_items", ColumnType.HOLDINGS, f"item units that player {side} {verb}"),
     )
 
 
-TRADES: Final = Table(
+def _given_expressions(side: int) -> Iterator[tuple[str, str]]:
+    yield f"player_{side}_id", f"player_{side}.player_id"
+    yield f"player_{side}_gold", f"player_{side}.gold"
+    yield f"player_{side}_item_value", f"player_{side}.item_value"
+    yield f"player_{side}_lines", f"cast(cardinality(player_{side}.items) as integer)"
+    # a line without its value is a holding
+    holding = f"cast(row(line.item_id, line.quantity) as {ColumnType.HOLDINGS.trino[6:-1]})"
+    yield f"player_{side}_items", f"transform(player_{side}.items, line -> {holding})"
+
+
+_GIVEN_EXPRESSIONS: Final = dict(pair for side in (1, 2) for pair in _given_expressions(side))
+
+TRADES: Final = View(
     "trades",
     "decided trade",
     ("realm", "sequence"),
-    "occurred_at",
     (
         _REALM,
         _SEQUENCE,
@@ -117,17 +263,29 @@ TRADES: Final = Table(
         _TRADE_ID,
         _STATUS,
         Column("reason", ColumnType.STRING, "why it was rejected; null if accepted", nullable=True),
-        *_given(1),
-        *_given(2),
+        *_given(1, "trade", "gives"),
+        Column("player_1_lines", ColumnType.INT, "item lines that player 1 gives: its rows in trade_lines"),
+        *_given(2, "trade", "gives"),
+        Column("player_2_lines", ColumnType.INT, "item lines that player 2 gives: its rows in trade_lines"),
         _OFFER_ID,
     ),
+    (Branch(_DECIDED_TRADES, {"status": _TRADE_STATUS, **_GIVEN_EXPRESSIONS}),),
 )
 
-TRADE_LINES: Final = Table(
+
+def _lines_of(side: int) -> Branch:
+    line = {name: f"line.{name}" for name in ("item_id", "quantity", "value")}
+    return Branch(
+        _DECIDED_TRADES,
+        {"status": _TRADE_STATUS, "side": str(side), "player_id": f"player_{side}.player_id", **line},
+        f"cross join unnest(player_{side}.items) as line (item_id, quantity, value)",
+    )
+
+
+TRADE_LINES: Final = View(
     "trade_lines",
     "item line of a decided trade and side",
     ("realm", "sequence", "side", "item_id"),
-    "occurred_at",
     (
         _REALM,
         _SEQUENCE,
@@ -140,13 +298,25 @@ TRADE_LINES: Final = Table(
         Column("quantity", ColumnType.BIGINT, "units given"),
         Column("value", ColumnType.BIGINT, "gold value of one unit; null if the item is unknown", nullable=True),
     ),
+    (_lines_of(1), _lines_of(2)),
 )
 
-PLAYER_STATES: Final = Table(
+_STATE_FIELDS: Final = ("version", "gold", "item_units", "distinct_items", "item_value", "items")
+
+
+def _states_of(where: str, player: str = "") -> Branch:
+    """The states that events give a player: of the event itself (a creation), or of one of its sides."""
+    state = {name: f"{player}state.{name}" for name in _STATE_FIELDS}
+    if not player:
+        return Branch(where, state)
+    nobody = {"username": "cast(null as varchar)", "player_class": "cast(null as varchar)"}
+    return Branch(where, {"player_id": f"{player}player_id", **nobody, **state})
+
+
+PLAYER_STATES: Final = View(
     "player_states",
     "state that a player was in",
     ("realm", "player_id", "version"),
-    "occurred_at",
     (
         _REALM,
         Column("player_id", ColumnType.BIGINT, "the player"),
@@ -161,13 +331,17 @@ PLAYER_STATES: Final = Table(
         Column("item_value", ColumnType.BIGINT, "gold value of all items held"),
         Column("items", ColumnType.HOLDINGS, "new quantities of the items that changed; all of them at creation"),
     ),
+    (
+        _states_of("event_type = 'player_created'"),
+        _states_of("event_type in ('trade_accepted', 'offer_made', 'offer_closed')", "player_1."),
+        _states_of("event_type = 'trade_accepted'", "player_2."),
+    ),
 )
 
-OFFERS: Final = Table(
+OFFERS: Final = View(
     "offers",
     "status that an offer reached",
     ("realm", "sequence"),
-    "occurred_at",
     (
         _REALM,
         _SEQUENCE,
@@ -176,16 +350,27 @@ OFFERS: Final = Table(
         Column("status", ColumnType.STRING, "made, rejected, accepted (a trade), declined, cancelled or expired"),
         Column("reason", ColumnType.STRING, "why it was rejected; null if it was not", nullable=True),
         Column("expires_at", ColumnType.TIMESTAMP, "when it expires (UTC); null if accepted", nullable=True),
-        *_offered(1, "offers"),
-        *_offered(2, "is asked for"),
+        *_given(1, "offer", "offers"),
+        Column("player_1_items", ColumnType.HOLDINGS, "item units that player 1 offers"),
+        *_given(2, "offer", "is asked for"),
+        Column("player_2_items", ColumnType.HOLDINGS, "item units that player 2 is asked for"),
+    ),
+    (
+        Branch(
+            f"{_OFFER_EVENTS} or (event_type = 'trade_accepted' and offer_id is not null)",
+            {
+                "status": "case event_type when 'offer_made' then 'made' when 'offer_rejected' then 'rejected' "
+                "when 'trade_accepted' then 'accepted' else outcome end",
+                **_GIVEN_EXPRESSIONS,
+            },
+        ),
     ),
 )
 
-DEAD_LETTERS: Final = Table(
+DEAD_LETTERS: Final = View(
     "dead_letters",
     "Kafka record that is not a valid event",
-    ("topic", "partition", "offset"),
-    "recorded_at",
+    ("topic_id", "partition", "offset"),
     (
         Column("topic", ColumnType.STRING, "where it stood in Kafka"),
         Column("partition", ColumnType.INT, "where it stood in Kafka"),
@@ -194,7 +379,22 @@ DEAD_LETTERS: Final = Table(
         Column("reason", ColumnType.STRING, "why it is not a valid event"),
         Column("key", ColumnType.BINARY, "the record's key, as it was", nullable=True),
         Column("value", ColumnType.BINARY, "the record's value, as it was", nullable=True),
+        Column("topic_id", ColumnType.STRING, "Kafka's id of the topic: another one after it was made anew"),
+    ),
+    (
+        Branch(
+            "dead_letter is not null",
+            {
+                "topic": "kafka_topic",
+                "topic_id": "kafka_topic_id",
+                "partition": "kafka_partition",
+                "offset": "kafka_offset",
+                "reason": "dead_letter",
+                "key": "kafka_key",
+                "value": "raw",
+            },
+        ),
     ),
 )
 
-TABLES: Final = (TRADES, TRADE_LINES, PLAYER_STATES, OFFERS, DEAD_LETTERS)
+VIEWS: Final = (TRADES, TRADE_LINES, PLAYER_STATES, OFFERS, DEAD_LETTERS)

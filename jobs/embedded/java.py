@@ -94,7 +94,11 @@ class JavaParts:
             for plugin in (home / "plugin").iterdir():
                 if plugin.name not in _TRINO_PLUGINS:
                     shutil.rmtree(plugin)
-            home.rename(self.trino_home)
+            try:
+                home.rename(self.trino_home)
+            except OSError:
+                if not self.trino_home.exists():  # another checkout was quicker
+                    raise
 
 
 class _Watcher:

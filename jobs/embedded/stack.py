@@ -187,7 +187,9 @@ class Stack:
     def _start(self, plan: list[Process], report: Callable[[str, str], None]) -> None:
         supervisor = self._supervisor()
         pending = {process.name: process for process in plan}
-        started = {info["name"] for info in self.process_infos() if info["statename"] in ("STARTING", "RUNNING")}
+        started = {
+            info["name"] for info in self.process_infos() if info["statename"] in ("STARTING", "RUNNING", "BACKOFF")
+        }
         deadline = time.monotonic() + START_TIMEOUT_S
         with ThreadPoolExecutor(len(plan)) as pool:
             while pending:

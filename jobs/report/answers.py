@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from app.contract.economy import CLASSES, ITEMS
 from app.settings import Settings
-from jobs.lake import SQL, Lake, Result, parameters_of
+from jobs.lake.trino import SQL, Lake, Result, parameters_of
 
 _SHOWN: Final = 5
 

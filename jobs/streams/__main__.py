@@ -1,7 +1,7 @@
-"""Composition root of the Spark application: creates the tables, then one query per table until one fails.
+"""Composition root of the Spark application: the table and its views, then one query from Kafka into it.
 
-Each query reads the topic `read_committed` and appends each micro-batch to its table in one Iceberg commit, which
-carries the query's id and the batch's number: a batch that is run again after a crash is recognised and skipped.
+The table is the watermark: every start of the query reads from it how far it has come, and takes a new checkpoint. So a
+lost or an old checkpoint, a restored table or a topic filled again need nothing but a start.
 """
 
 import contextlib
@@ -10,134 +10,146 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Final
+import uuid
+from typing import Any, Final
 
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException, StreamingQueryException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
-from app.contract.tables import (
-    CATALOG,
-    DEAD_LETTERS,
-    OFFERS,
-    PLAYER_STATES,
-    SCHEMA,
-    TABLES,
-    TRADE_LINES,
-    TRADES,
-    Table,
-)
+from app.contract.tables import CATALOG, EVENTS, SCHEMA
+from app.errors import HaggleError
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
-from jobs.streams import transforms
-from jobs.streams.session import build_session, prepare_folders
+from jobs.lake.tables import prepare_lake
+from jobs.streams.landing import Landing
+from jobs.streams.lock import DriverLock
+from jobs.streams.progress import Progress, serve
+from jobs.streams.session import CHECKPOINTS, build_session, clear_checkpoints, prepare_folders
+from jobs.streams.topic import Topic
+from jobs.streams.watermark import read_watermark
 
 _log = logging.getLogger(__name__)
 
-STREAMS: Final[tuple[tuple[Table, Callable[[DataFrame], DataFrame]], ...]] = (
-    (TRADES, transforms.trades),
-    (TRADE_LINES, transforms.trade_lines),
-    (PLAYER_STATES, transforms.player_states),
-    (OFFERS, transforms.offers),
-    (DEAD_LETTERS, transforms.dead_letters),
-)
-
-_FAILURE_WINDOW_S: Final = 600
-_MOST_FAILURES: Final = 10
-_START_ATTEMPTS: Final = 20
-_START_PAUSE_S: Final = 3
+_LOOK_INTERVAL_S: Final = 1
+_FIRST_PAUSE_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 15.0
+_GETS_ON_S: Final = 60.0
 
 
-def create_tables(spark: SparkSession) -> None:
-    """Creates the namespace and the tables that are missing, and adds columns that tables of earlier versions lack."""
-    spark.sql(f"create namespace if not exists {CATALOG}.{SCHEMA}")
-    for table in TABLES:
-        spark.sql(table.ddl("spark"))
-        name = f"{CATALOG}.{SCHEMA}.{table.name}"
-        there = spark.table(name).columns
-        # a later column is nullable, since older rows lack it, and last, since Iceberg adds it there
-        for column in [column for column in table.columns if column.nullable and column.name not in there]:
-            spark.sql(f"alter table {name} add column {column.name} {column.type.spark}")
+class Stream:
+    """The query from the topic into the table, started again whenever it ends."""
 
+    def __init__(self, spark: SparkSession, settings: Settings, progress: Progress) -> None:
+        self._spark = spark
+        self._settings = settings
+        self._progress = progress
+        self._topic = Topic(settings)
 
-def read_records(spark: SparkSession, settings: Settings) -> DataFrame:
-    """The topic as a stream of Kafka records, committed ones only."""
-    return (
-        spark.readStream.format("kafka")
-        .option("kafka.bootstrap.servers", settings.kafka_bootstrap_servers)
-        .option("kafka.isolation.level", "read_committed")
-        .option("subscribe", settings.kafka_topic)
-        .option("startingOffsets", "earliest")
-        .option("failOnDataLoss", "true")
-        .option("maxOffsetsPerTrigger", settings.stream_max_events_per_batch)
-        .load()
-    )
+    def run(self) -> None:
+        """Runs for ever: the loss of a server ends the query, and the next one goes on where the table ends."""
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            started = time.monotonic()
+            try:
+                self._run_query()
+            except (HaggleError, PySparkException, Py4JError) as error:
+                problem = " ".join(str(error).split())[:500]
+                self._progress.fail(problem)
+                _log.warning("the query starts anew", extra={"context": {"error": problem, "in_s": pause_s}})
+            pause_s = _FIRST_PAUSE_S if time.monotonic() - started > _GETS_ON_S else min(2 * pause_s, _LONGEST_PAUSE_S)
+            time.sleep(pause_s)
 
-
-def start_stream(rows: DataFrame, table: Table, settings: Settings) -> StreamingQuery:
-    """Appends `rows` to the table, one Iceberg commit per micro-batch; the checkpoint is on HDFS."""
-    return (
-        rows.writeStream.format("iceberg")
-        .outputMode("append")
-        .queryName(table.name)
-        .trigger(processingTime=f"{settings.stream_trigger_interval_s} seconds")
-        .option("checkpointLocation", f"{settings.hdfs_url}/checkpoints/{table.name}")
-        .option("fanout-enabled", "true")
-        .toTable(f"{CATALOG}.{SCHEMA}.{table.name}")
-    )
-
-
-def supervise(spark: SparkSession, start: Mapping[str, Callable[[], StreamingQuery]]) -> None:
-    """Starts the queries, and each again when it fails; raises what ended one that failed too often.
-
-    Spark 4.1 needs this: a query that runs an interrupted batch again commits it and then fails while it reports
-    its progress (SPARK-55271); the next start goes on.
-    """
-    queries = {name: start_query() for name, start_query in start.items()}
-    failures: dict[str, list[float]] = {name: [] for name in start}
-    while True:
-        with contextlib.suppress(StreamingQueryException):
-            spark.streams.awaitAnyTermination()
-        # the loss of a server ends several queries, and takes a moment to be made good
-        time.sleep(_START_PAUSE_S)
-        spark.streams.resetTerminated()
-        for name in [name for name, query in queries.items() if not query.isActive]:
-            error = queries[name].exception()
-            recent = [at for at in failures[name] if time.monotonic() - at < _FAILURE_WINDOW_S]
-            if len(recent) >= _MOST_FAILURES:
-                raise error or RuntimeError(f"the stream into {name} stopped")
-            failures[name] = [*recent, time.monotonic()]
-            context = {"table": name, "error": str(error)[:500]}
-            _log.warning("stream failed and is started again", extra={"context": context})
-            queries[name] = _start_again(start[name])
-
-
-def _start_again(start_query: Callable[[], StreamingQuery]) -> StreamingQuery:
-    """Starts a query; the catalog, whose loss ends queries, gets a minute to come back."""
-    for _ in range(_START_ATTEMPTS):
+    def _run_query(self) -> None:
+        """Starts one query and looks after it until it ends, which it does by an error."""
+        topic_id = self._topic.id()
+        mark = read_watermark(self._spark, topic_id)
+        starts = self._topic.starts(mark.offsets)
+        self._progress.start(mark.sequences)
+        _log.info("the query starts", extra={"context": {"topic_id": topic_id, "sequences": mark.sequences}})
+        landing = Landing(mark, topic_id, self._topic.id, self._progress)
+        query = self._start(landing, starts)
         try:
-            return start_query()
-        except (PySparkException, Py4JJavaError) as error:
-            _log.warning("stream does not start yet", extra={"context": {"error": str(error)[:500]}})
-            time.sleep(_START_PAUSE_S)
-    return start_query()
+            while query.isActive:
+                self._look(query, starts)
+                query.awaitTermination(_LOOK_INTERVAL_S)
+        except StreamingQueryException as error:
+            raise (landing.error or error) from error
+        finally:
+            with contextlib.suppress(PySparkException, Py4JError):
+                query.stop()
+
+    def _start(self, landing: Landing, starts: dict[int, int]) -> StreamingQuery:
+        settings = self._settings
+        offsets = ", ".join(f'"{partition}": {offset}' for partition, offset in starts.items())
+        records = (
+            self._spark.readStream.format("kafka")
+            .option("kafka.bootstrap.servers", settings.kafka_bootstrap_servers)
+            .option("kafka.isolation.level", "read_committed")
+            # a batch ends with the marker of a commit, for which a fetch would wait 500 ms
+            .option("kafka.fetch.max.wait.ms", "20")
+            .option("subscribe", settings.kafka_topic)
+            .option("startingOffsets", f'{{"{settings.kafka_topic}": {{{offsets}}}}}')
+            .option("failOnDataLoss", "true")
+            .option("maxOffsetsPerTrigger", settings.stream_max_events_per_batch)
+            .option("minPartitions", self._spark.sparkContext.defaultParallelism)
+            .load()
+        )
+        return (
+            records.writeStream.foreachBatch(landing.land)
+            .queryName(EVENTS.name)
+            .trigger(processingTime=f"{settings.stream_trigger_interval_s} seconds")
+            .option("checkpointLocation", f"{settings.hdfs_url}{CHECKPOINTS}/{uuid.uuid4().hex}")
+            .start()
+        )
+
+    def _look(self, query: StreamingQuery, starts: dict[int, int]) -> None:
+        try:
+            ends = self._topic.ends()
+        except HaggleError as error:
+            self._progress.look(None, str(error))
+            return
+        read = _read_offsets(query, self._settings.kafka_topic) or starts
+        self._progress.look(sum(end - read.get(partition, 0) for partition, end in ends.items()))
+
+
+def _read_offsets(query: StreamingQuery, topic: str) -> dict[int, int]:
+    """Up to where the newest finished batch has read; empty before the first."""
+    progress: Any = query.lastProgress
+    if not progress or not progress["sources"] or not progress["sources"][0]["endOffset"]:
+        return {}
+    offsets = progress["sources"][0]["endOffset"][topic]
+    return {int(partition): offset for partition, offset in offsets.items()}
+
+
+def _end_at_once(spark: SparkSession) -> None:
+    """Without the lock nothing more may be committed: the JVM is killed before it can."""
+    gateway: Any = spark.sparkContext._gateway  # noqa: SLF001 - PySpark's way to its JVM
+    gateway.proc.kill()
+    os._exit(1)
 
 
 def main() -> None:
-    """Runs the streams until one keeps failing (exit 1, so that whoever started this starts it again) or SIGTERM."""
+    """Lands events until SIGTERM; exits with 1 when the lake is not ours to write, so that whoever started this tries anew."""
     settings = load_settings(os.environ)
     configure_logs(settings.log_level)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    progress = Progress()
+    serve(progress, settings.listen_host, settings.streams_metrics_port)
+    lock = DriverLock(settings, f"{CATALOG}.{SCHEMA}")
+    lock.acquire()
     spark = build_session(settings)
+    lock.watch(lambda: _end_at_once(spark))
     spark.sparkContext.setLogLevel("WARN")
     prepare_folders(spark, settings)
-    create_tables(spark)
-    records = read_records(spark, settings)
-    start = {table.name: partial(start_stream, transform(records), table, settings) for table, transform in STREAMS}
-    supervise(spark, start)
+    clear_checkpoints(spark, settings)
+    try:
+        prepare_lake(spark)
+    except HaggleError as error:
+        _log.error("the streams refuse to start", extra={"context": {"error": str(error)}})
+        sys.exit(1)
+    Stream(spark, settings, progress).run()
 
 
 if __name__ == "__main__":

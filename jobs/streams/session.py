@@ -13,7 +13,8 @@ from app.settings import Settings
 from jobs.streams.transforms import PARSING_OPTIONS
 
 _SERVICE_ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
-_FOLDERS: Final = ("/warehouse", "/checkpoints")
+CHECKPOINTS: Final = "/checkpoints"
+_FOLDERS: Final = ("/warehouse", CHECKPOINTS)
 _PAUSE_S: Final = 2
 
 _log = logging.getLogger(__name__)
@@ -37,11 +38,23 @@ def prepare_folders(spark: SparkSession, settings: Settings) -> None:
         time.sleep(_PAUSE_S)
 
 
-def _folder_problem(spark: SparkSession, settings: Settings) -> str:
+def clear_checkpoints(spark: SparkSession, settings: Settings) -> None:
+    """Removes the checkpoints of all queries before: each start takes a new one."""
+    files, hadoop = _file_system(spark, settings)
+    for status in files.listStatus(hadoop.Path(CHECKPOINTS)):
+        files.delete(status.getPath(), True)
+
+
+def _file_system(spark: SparkSession, settings: Settings) -> tuple[Any, Any]:
+    """Hadoop's client of the file system, and the package that it is in."""
     java: Any = spark._jvm  # noqa: SLF001 - PySpark's way to Hadoop's client
-    hadoop = java.org.apache.hadoop.fs
     configuration = spark._jsc.hadoopConfiguration()  # noqa: SLF001
-    files = hadoop.FileSystem.get(java.java.net.URI(settings.hdfs_url), configuration)
+    hadoop = java.org.apache.hadoop.fs
+    return hadoop.FileSystem.get(java.java.net.URI(settings.hdfs_url), configuration), hadoop
+
+
+def _folder_problem(spark: SparkSession, settings: Settings) -> str:
+    files, hadoop = _file_system(spark, settings)
     for folder in _FOLDERS:
         try:
             files.mkdirs(hadoop.Path(folder))
@@ -69,14 +82,21 @@ def _common_options(settings: Settings) -> dict[str, str]:
         "spark.ui.retainedStages": "200",
         "spark.sql.ui.retainedExecutions": "100",
         "spark.sql.session.timeZone": "UTC",
-        # a stage's micro-batch is small: few tasks start sooner than many
-        "spark.sql.shuffle.partitions": "2",
+        # what a micro-batch shuffles is small: a few numbers of each realm
+        "spark.sql.shuffle.partitions": "1",
+        "spark.sql.adaptive.enabled": "false",
+        # the newest batch alone is ever gone back to, and its checkpoint lives no longer than its query
+        "spark.sql.streaming.minBatchesToRetain": "2",
+        "spark.sql.streaming.checkpoint.fileChecksum.enabled": "false",
+        "spark.sql.streaming.noDataMicroBatches.enabled": "false",
         **PARSING_OPTIONS,
         "spark.sql.streaming.metricsEnabled": "true",
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
         # parsed columns are nullable to Spark; that required ones are there is checked by the streams' validity rules
         "spark.sql.iceberg.check-nullability": "false",
         prefix: "org.apache.iceberg.spark.SparkCatalog",
+        # others commit too: maintenance, and a replay of dead letters
+        f"{prefix}.cache-enabled": "false",
         f"{prefix}.type": "jdbc",
         f"{prefix}.uri": f"jdbc:postgresql://{catalog.hostname}:{catalog.port}{catalog.path}",
         f"{prefix}.jdbc.user": catalog.username or "",
@@ -85,6 +105,8 @@ def _common_options(settings: Settings) -> dict[str, str]:
         f"{prefix}.warehouse": f"{settings.hdfs_url}/warehouse",
         "spark.hadoop.fs.defaultFS": settings.hdfs_url,
         "spark.hadoop.dfs.replication": str(settings.hdfs_replication),
+        # a file is closed once the NameNode has heard of its last block, which the client asks after 400 ms by default
+        "spark.hadoop.dfs.client.block.write.locateFollowingBlock.initial.delay.ms": "5",
         # a NameNode or DataNode that went away is noticed in seconds, not minutes
         "spark.hadoop.ipc.client.connect.timeout": "5000",
         "spark.hadoop.ipc.client.rpc-timeout.ms": "20000",

@@ -1,20 +1,22 @@
-"""Pure DataFrame → DataFrame functions from Kafka records to the rows of each table. Called by main.py.
+"""Pure DataFrame → DataFrame functions from Kafka records to the rows of the table `events`. Called by landing.py.
 
-Input is what Spark's Kafka source gives: key, value, topic, partition, offset, timestamp.
+Input is what Spark's Kafka source gives: key, value, topic, partition, offset, timestamp. All expressions are built once
+and used for every micro-batch: building one takes a call into the JVM for each of its thousand parts.
 """
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as f
 
+from app.contract.events import SCHEMA_VERSION
 from app.contract.reasons import DeadLetter
-from app.contract.tables import DEAD_LETTERS, OFFERS, PLAYER_STATES, TRADE_LINES, TRADES, Table
+from app.contract.tables import EVENTS, event_columns
 from jobs.streams import schema
 
 _CORRUPT: Final = "_corrupt_record"
-_CHANGES: Final = {1: ("trade_accepted", "offer_made", "offer_closed"), 2: ("trade_accepted",)}
-"""By side, the types of events that change its player, besides its creation."""
 _COPYING_RULES: Final = ("PushDownPredicates", "PushPredicateThroughNonJoin", "OptimizeCsvJsonExprs")
 
 PARSING_OPTIONS: Final = {
@@ -27,126 +29,134 @@ PARSING_OPTIONS: Final = {
 The excluded rules copy the parsing of an event to every place that looks at one of its fields, about a hundred times.
 """
 
+_ENVELOPE: Final = (
+    r'^\{"event_type":"\w+","event_id":"[\w:-]+","schema_version":\d+,"realm":"([\w-]+)","sequence":(\d{1,16}),'
+)
+"""How the relay begins an event; what begins otherwise may be an event all the same, and is looked at closely."""
+_ENVELOPE_MAX_CHARACTERS: Final = 400
+_SEQUENCE_NAME: Final = '"sequence":'
+
+
+# ---------------------------------------------------------------- sequence numbers, without parsing
+
+
+def numbers(records: DataFrame) -> DataFrame:
+    """What the records say of their sequence, by `realm` (their key), from their beginning alone.
+
+    Columns: `records`, `odd` (records that do not begin as the relay begins them, once), `different` sequence numbers,
+    `first` and `last` of them, and when Kafka `recorded` the newest (seconds since 1970).
+    """
+    return records.select(*_numbered(), "timestamp").groupBy("realm").agg(*_number_aggregates())
+
+
+@cache
+def _numbered() -> tuple[Column, Column]:
+    key, text = f.col("key").cast("string"), f.col("value").cast("string")
+    head = f.substring(text, 1, _ENVELOPE_MAX_CHARACTERS)
+    realm, sequence = (f.regexp_extract(head, _ENVELOPE, group) for group in (1, 2))
+    # a second "sequence" could be the one that the parser takes
+    second = f.locate(_SEQUENCE_NAME, f.substr(text, f.locate(_SEQUENCE_NAME, text) + f.lit(1)))
+    return key.alias("realm"), f.when((realm == key) & (second == 0), sequence.cast("bigint")).alias("sequence")
+
+
+@cache
+def _number_aggregates() -> tuple[Column, ...]:
+    sequence = f.col("sequence")
+    return (
+        f.count("*").alias("records"),
+        f.count_if(sequence.isNull()).alias("odd"),
+        f.size(f.collect_set(sequence)).alias("different"),
+        f.min(sequence).alias("first"),
+        f.max(sequence).alias("last"),
+        f.max(f.col("timestamp").cast("double")).alias("recorded"),
+    )
+
+
+# ---------------------------------------------------------------- rows
+
 
 def judge(records: DataFrame) -> DataFrame:
     """The records with the parsed `event` and the `dead_letter` reason, which is null where the event is valid."""
-    parsed_schema = schema.event_schema().add(_CORRUPT, "string")
-    options = {"columnNameOfCorruptRecord": _CORRUPT, "timestampFormat": schema.TIMESTAMP_FORMAT}
+    parsed, reason = _judged()
+    return records.withColumn("event", parsed).withColumn("dead_letter", reason)
+
+
+@cache
+def _judged() -> tuple[Column, Column]:
     text = f.col("value").cast("string")
-    parsed = records.withColumn("event", f.from_json(text, parsed_schema, options))
-    return parsed.withColumn("dead_letter", _dead_letter(f.col("event"), text))
-
-
-def trades(records: DataFrame) -> DataFrame:
-    """One row per decided trade."""
-    event = _decided_trades(records)
-    columns = [
-        column
-        for side in (1, 2)
-        for column in (
-            *_given(side),
-            f.size(f"event.player_{side}.items").alias(f"player_{side}_lines"),
-        )
-    ]
-    return _rows_of(TRADES, event.select("event.*", _trade_status(), *columns))
-
-
-def trade_lines(records: DataFrame) -> DataFrame:
-    """One row per item line of a decided trade and side."""
-    sides = [
-        f.struct(
-            f.lit(side).alias("side"),
-            f.col(f"event.player_{side}.player_id").alias("player_id"),
-            f.col(f"event.player_{side}.items").alias("items"),
-        )
-        for side in (1, 2)
-    ]
-    trade = _decided_trades(records).select("event.*", _trade_status(), f.explode(f.array(*sides)).alias("given"))
-    lines = trade.withColumn("line", f.explode("given.items")).drop("player_id", "items")
-    return _rows_of(TRADE_LINES, lines.select("*", "given.side", "given.player_id", "line.*"))
-
-
-def player_states(records: DataFrame) -> DataFrame:
-    """One row per state that a player was in: at creation, after each accepted trade, as an offer began or ended."""
-    created = f.when(_is_type("player_created"), f.struct("event.player_id", "event.state"))
-    changed = [
-        f.when(_is_type(*types), f.struct(f"event.player_{side}.player_id", f"event.player_{side}.state"))
-        for side, types in _CHANGES.items()
-    ]
-    reached = f.explode(f.array_compact(f.array(created, *changed))).alias("reached")
-    states = _valid(records).select("event.*", reached).drop("player_id", "state")
-    return _rows_of(PLAYER_STATES, states.select("*", "reached.player_id", "reached.state.*"))
-
-
-def offers(records: DataFrame) -> DataFrame:
-    """One row per status that an offer reached; an accepted one is the trade that came of it."""
-    accepted = _is_type("trade_accepted") & f.col("event.offer_id").isNotNull()
-    status = (
-        f.when(_is_type("offer_made"), "made")
-        .when(_is_type("offer_rejected"), "rejected")
-        .when(_is_type("offer_closed"), f.col("event.outcome"))
-        .when(accepted, "accepted")
-    )
-    columns = [column for side in (1, 2) for column in (*_given(side), _units_given(side))]
-    rows = _valid(records).select("event.*", status.alias("status"), *columns)
-    return _rows_of(OFFERS, rows.where(f.col("status").isNotNull()))
-
-
-def dead_letters(records: DataFrame) -> DataFrame:
-    """One row per record that is not a valid event, as it was."""
-    dead = judge(records).where(f.col("dead_letter").isNotNull())
-    return _rows_of(
-        DEAD_LETTERS,
-        dead.withColumnsRenamed({"timestamp": "recorded_at", "dead_letter": "reason"}),
-    )
+    options = {"columnNameOfCorruptRecord": _CORRUPT, "timestampFormat": schema.TIMESTAMP_FORMAT}
+    parsed = f.from_json(text, f"{schema.event_ddl()}, {_CORRUPT} string", options)
+    return parsed, _dead_letter(f.col("event"), text)
 
 
 def _dead_letter(event: Column, text: Column) -> Column:
-    """The first reason that holds, in the order of `DeadLetter`."""
+    """The first reason that holds, in the order of `DeadLetter`; which one is asked only of what is not valid."""
     known_type = f.coalesce(event["event_type"].isin(schema.supported_types()), f.lit(False))
-    known_version = f.coalesce(schema.is_supported_version(event), f.lit(False))
+    known_version = f.coalesce(event["schema_version"] >= 1, f.lit(False))
     valid = event[_CORRUPT].isNull() & schema.has_valid_fields(event)
     right_key = f.coalesce(f.col("key").cast("string") == event["realm"], f.lit(False))
     return (
-        f.when(f.length(f.coalesce(text, f.lit(""))) == 0, DeadLetter.EMPTY_RECORD.value)
+        f.when(valid & right_key, None)
+        .when(f.length(f.coalesce(text, f.lit(""))) == 0, DeadLetter.EMPTY_RECORD.value)
         .when(f.try_parse_json(text).isNull(), DeadLetter.INVALID_JSON.value)
         .when(~known_type, DeadLetter.UNKNOWN_EVENT_TYPE.value)
         .when(~known_version, DeadLetter.UNSUPPORTED_SCHEMA_VERSION.value)
         .when(~valid, DeadLetter.INVALID_FIELDS.value)
-        .when(~right_key, DeadLetter.WRONG_KEY.value)
+        .otherwise(DeadLetter.WRONG_KEY.value)
     )
 
 
-def _valid(records: DataFrame) -> DataFrame:
-    return judge(records).where(f.col("dead_letter").isNull())
+def landed_before(landed: Mapping[str, int]) -> Column:
+    """True for a valid event that is not newer than `landed`, the newest sequence number of each realm."""
+    is_event = f.col("dead_letter").isNull()
+    return f.coalesce(is_event & (f.col("event.sequence") <= _of_realm(landed)), f.lit(False))
 
 
-def _decided_trades(records: DataFrame) -> DataFrame:
-    return _valid(records).where(_is_type("trade_accepted", "trade_rejected"))
+def _of_realm(landed: Mapping[str, int]) -> Column:
+    pairs = [f.lit(part) for pair in landed.items() for part in pair]
+    none = f.lit(0).cast("bigint")
+    return f.coalesce(f.try_element_at(f.create_map(*pairs), f.col("event.realm")), none) if pairs else none
 
 
-def _is_type(*event_types: str) -> Column:
-    return f.col("event.event_type").isin(*event_types)
+def in_order(judged: DataFrame, landed: Mapping[str, int]) -> DataFrame:
+    """Judged records with `expected`, and `duplicate_sequence` for events that are not newer than what came before.
+
+    `landed` is the newest sequence number of each realm before these records; `expected` is the sequence number that
+    was due where a valid event stands.
+    """
+    newer = f.when(f.col("dead_letter").isNull(), f.col("event.sequence"))
+    earlier = Window.partitionBy("key").orderBy("offset").rowsBetween(Window.unboundedPreceding, -1)
+    expected = f.greatest(_of_realm(landed), f.coalesce(f.max(newer).over(earlier), f.lit(0))) + 1
+    duplicate = f.col("dead_letter").isNull() & (f.col("event.sequence") < f.col("expected"))
+    reason = f.when(duplicate, DeadLetter.DUPLICATE_SEQUENCE.value).otherwise(f.col("dead_letter"))
+    return judged.withColumn("expected", expected.cast("bigint")).withColumn("dead_letter", reason)
 
 
-def _trade_status() -> Column:
-    return f.when(_is_type("trade_accepted"), "accepted").otherwise("rejected").alias("status")
+def skips(ordered: DataFrame) -> DataFrame:
+    """Where sequence numbers were skipped: `realm`, and the `first` and `last` that are missing."""
+    here = f.col("dead_letter").isNull() & (f.col("event.sequence") > f.col("expected"))
+    last = (f.col("event.sequence") - 1).alias("last")
+    return ordered.where(here).select(f.col("event.realm"), f.col("expected").alias("first"), last)
 
 
-def _given(side: int) -> tuple[Column, ...]:
-    """What the columns of trades and offers alike say of a side."""
-    player = f.col(f"event.player_{side}")
-    return (
-        player["player_id"].alias(f"player_{side}_id"),
-        player["gold"].alias(f"player_{side}_gold"),
-        player["item_value"].alias(f"player_{side}_item_value"),
-    )
+def rows(judged: DataFrame, topic_id: str) -> DataFrame:
+    """The rows of `events`: what an event says where it is valid, the raw record where it says more or is not."""
+    with_event = judged.withColumn("event", f.when(f.col("dead_letter").isNull(), f.col("event")))
+    return with_event.select(*_row_columns(topic_id))
 
 
-def _units_given(side: int) -> Column:
-    units = f.transform(f"event.player_{side}.items", lambda line: f.struct(line["item_id"], line["quantity"]))
-    return units.alias(f"player_{side}_items")
-
-
-def _rows_of(table: Table, rows: DataFrame) -> DataFrame:
-    return rows.select(*[f.col(column.name).cast(column.type.spark).alias(column.name) for column in table.columns])
+@cache
+def _row_columns(topic_id: str) -> tuple[Column, ...]:
+    dead = f.col("dead_letter").isNotNull()
+    own = {
+        "kafka_topic": f.col("topic"),
+        "kafka_topic_id": f.lit(topic_id),
+        "kafka_partition": f.col("partition"),
+        "kafka_offset": f.col("offset"),
+        "recorded_at": f.col("timestamp"),
+        "dead_letter": f.col("dead_letter"),
+        "kafka_key": f.when(dead, f.col("key")),
+        "raw": f.when(dead | (f.col("event.schema_version") > SCHEMA_VERSION), f.col("value")),
+    }
+    columns = own | {column.name: f.col(f"event.{column.name}") for column in event_columns()}
+    return tuple(columns[column.name].cast(column.type.spark).alias(column.name) for column in EVENTS.columns)

@@ -16,10 +16,10 @@ from kafka import KafkaProducer
 from app.adapters.kafka import realm_partition
 from app.adapters.redis import Keys, connect
 from app.settings import Settings
-from jobs.audit import Check, audit, wait_until_queryable
 from jobs.embedded.stack import Stack
 from jobs.engine import headers, post
-from jobs.lake import Lake
+from jobs.lake.audit import Check, audit, wait_until_queryable
+from jobs.lake.trino import Lake
 from jobs.simulate.run import Order, Outcome, simulate
 from tests.conftest import FIELDS, wait_until
 

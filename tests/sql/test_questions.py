@@ -8,7 +8,7 @@ import pytest
 
 from app.contract.tables import CATALOG, SCHEMA, TABLES
 from jobs.embedded.stack import Stack
-from jobs.lake import SQL, Lake, parameters_of
+from jobs.lake.trino import SQL, Lake, parameters_of
 
 pytestmark = pytest.mark.stack
 AT = "timestamp '2026-01-01 00:00:0{} UTC'"

@@ -19,7 +19,7 @@ from app.contract.events import decode_event
 from app.errors import HaggleError
 from app.settings import Settings
 from jobs import engine
-from jobs.lake import Lake, parameters_of
+from jobs.lake.trino import Lake, parameters_of
 
 GOLD: Final = 0
 """Stands for gold where balances are listed by item_id."""

@@ -13,7 +13,7 @@ from requests.exceptions import RequestException
 from app.errors import HaggleError
 from app.settings import Settings
 
-SQL: Final = Path(__file__).parents[1] / "sql"
+SQL: Final = Path(__file__).parents[2] / "sql"
 _TIMEOUT_S: Final = 60
 
 

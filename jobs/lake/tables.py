@@ -1,0 +1,92 @@
+"""Makes the table `events` and the views over it, by Spark, the one writer of the lake. Called by the streams at start.
+
+Trino cannot make them: it reads only. So the views are written through Iceberg's own catalog, in Trino's dialect; each is
+replaced in one step, so that who asks during an upgrade finds the old one or the new one.
+"""
+
+from typing import Any, Final
+
+from pyspark.sql import SparkSession
+
+from app.contract.tables import CATALOG, EVENTS, FORMER_TABLES, SCHEMA, VIEWS, View
+from app.errors import HaggleError
+
+DIALECT: Final = "trino"
+
+PROPERTIES: Final = {
+    # a batch is one file, in the order of its sequence: nothing is to be shuffled or sorted
+    "write.distribution-mode": "none",
+    "write.spark.fanout.enabled": "true",
+    "write.parquet.compression-codec": "zstd",
+    # the watermark is read from files' least and greatest values, so these must be whole
+    "write.metadata.metrics.column.realm": "full",
+    "write.metadata.metrics.column.kafka_topic_id": "full",
+    # each commit writes the metadata anew; old ones are of no use
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "10",
+    # how maintenance and appends go side by side
+    "commit.retry.num-retries": "20",
+    "commit.retry.min-wait-ms": "50",
+    "write.merge.isolation-level": "snapshot",
+    "history.expire.max-snapshot-age-ms": "3600000",
+}
+
+
+def prepare_lake(spark: SparkSession) -> None:
+    """Makes what is missing, adds columns that later versions brought, and replaces views that are not as they should be.
+
+    Raises HaggleError if the lake is of the time before there was one table.
+    """
+    spark.sql(f"create namespace if not exists {CATALOG}.{SCHEMA}")
+    _refuse_former_tables(spark)
+    spark.sql(EVENTS.ddl("spark"))
+    table = f"{CATALOG}.{SCHEMA}.{EVENTS.name}"
+    there = spark.table(table).columns
+    # a later column is nullable, since older rows lack it
+    for column in [column for column in EVENTS.columns if column.nullable and column.name not in there]:
+        spark.sql(f"alter table {table} add column {column.name} {column.type.spark}")
+    set_properties = ", ".join(f"'{name}' = '{value}'" for name, value in PROPERTIES.items())
+    spark.sql(f"alter table {table} set tblproperties ({set_properties})")
+    for view in VIEWS:
+        _replace_view(spark, view)
+
+
+def _refuse_former_tables(spark: SparkSession) -> None:
+    names = {row["tableName"] for row in spark.sql(f"show tables in {CATALOG}.{SCHEMA}").collect()}
+    if former := sorted(names & set(FORMER_TABLES)):
+        raise HaggleError(
+            f"the lake holds tables of a development version ({', '.join(former)}), which this one does not read: "
+            "start with a new lake (`haggle reset`, or new volumes of HDFS and catalog)"
+        )
+
+
+def _replace_view(spark: SparkSession, view: View) -> None:
+    java: Any = spark._jvm  # noqa: SLF001 - PySpark's way to Iceberg's catalog
+    catalog = java.org.apache.iceberg.spark.Spark3Util.loadIcebergCatalog(spark._jsparkSession, CATALOG)  # noqa: SLF001
+    name = java.org.apache.iceberg.catalog.TableIdentifier.of(_strings(spark, SCHEMA, view.name))
+    schema = _iceberg_schema(spark, view)
+    query = view.query()
+    if catalog.viewExists(name):
+        current = catalog.loadView(name)
+        sql = current.sqlFor(DIALECT)
+        if sql is not None and sql.sql() == query and current.schema().sameSchema(schema):
+            return
+    namespace = java.org.apache.iceberg.catalog.Namespace.of(_strings(spark, SCHEMA))
+    builder = catalog.buildView(name).withSchema(schema).withQuery(DIALECT, query)
+    builder.withDefaultNamespace(namespace).withDefaultCatalog(CATALOG).createOrReplace()
+
+
+def _iceberg_schema(spark: SparkSession, view: View) -> Any:
+    ddl = ", ".join(f"{column.name} {column.type.spark}" for column in view.columns)
+    java: Any = spark._jvm  # noqa: SLF001
+    return java.org.apache.iceberg.spark.SparkSchemaUtil.convert(
+        java.org.apache.spark.sql.types.StructType.fromDDL(ddl)
+    )
+
+
+def _strings(spark: SparkSession, *words: str) -> Any:
+    gateway: Any = spark.sparkContext._gateway  # noqa: SLF001
+    array = gateway.new_array(gateway.jvm.String, len(words))
+    for place, word in enumerate(words):
+        array[place] = word
+    return array
