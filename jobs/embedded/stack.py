@@ -187,9 +187,8 @@ class Stack:
     def _start(self, plan: list[Process], report: Callable[[str, str], None]) -> None:
         supervisor = self._supervisor()
         pending = {process.name: process for process in plan}
-        started = {
-            info["name"] for info in self.process_infos() if info["statename"] in ("STARTING", "RUNNING", "BACKOFF")
-        }
+        states = {info["name"]: info["statename"] for info in self.process_infos()}
+        started = {name for name, state in states.items() if state in ("STARTING", "RUNNING", "BACKOFF")}
         deadline = time.monotonic() + START_TIMEOUT_S
         with ThreadPoolExecutor(len(plan)) as pool:
             while pending:
