@@ -131,7 +131,7 @@ def _end_at_once(spark: SparkSession) -> None:
 
 
 def main() -> None:
-    """Lands events until SIGTERM; exits with 1 when the lake is not ours to write, so that whoever started this tries anew."""
+    """Lands events until SIGTERM; exits with 1 when the lake is not ours to write, and whoever started this tries anew."""
     settings = load_settings(os.environ)
     configure_logs(settings.log_level)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -1,8 +1,8 @@
 """One micro-batch: Kafka records into rows of `events`, in one commit, each event of a realm once.
 
-What is new in a batch is judged by sequence numbers, which are read from the beginning of each record. In a batch as the
-relay writes it they go on where the table ends, each once, and nothing more is to be asked; any other batch is parsed
-first, and put in order by a window.
+What is new in a batch is judged by sequence numbers, which are read from the beginning of each record. In a batch as
+the relay writes it they go on where the table ends, each once, and nothing more is to be asked; any other batch is
+parsed first, and put in order by a window.
 """
 
 import logging
@@ -64,8 +64,8 @@ class Landing:
     def _goes_on(self, seen: dict[str, Any]) -> bool:
         """The realm's records are the events that are due, each once."""
         due = self._mark.sequences.get(seen["realm"], 0) + 1
-        last: int = seen["last"] or 0
-        return seen["odd"] == 0 and seen["first"] == due and seen["records"] == seen["different"] == last - due + 1
+        events = (seen["last"] or 0) - due + 1
+        return bool(seen["odd"] == 0 and seen["first"] == due and seen["records"] == seen["different"] == events)
 
     def _append(self, judged: DataFrame) -> int:
         """Appends in one commit; returns how many dead letters that were."""
