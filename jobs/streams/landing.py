@@ -66,8 +66,8 @@ class Landing:
     def _goes_on(self, seen: dict[str, Any]) -> bool:
         """The realm's records are the events that are due, each once."""
         due = self._mark.sequences.get(seen["realm"], 0) + 1
-        last: int = seen["last"] or 0
-        return seen["odd"] == 0 and seen["first"] == due and seen["records"] == seen["different"] == last - due + 1
+        events = (seen["last"] or 0) - due + 1
+        return bool(seen["odd"] == 0 and seen["first"] == due and seen["records"] == seen["different"] == events)
 
     def _append(self, judged: DataFrame) -> int:
         """Appends in one commit; returns how many dead letters that were."""
