@@ -72,7 +72,7 @@ class Landing:
     def _append(self, judged: DataFrame) -> int:
         """Appends in one commit; returns how many dead letters that were."""
         counts = Observation()
-        observed = transforms.rows(judged, self._topic_id).observe(
+        observed = transforms.rows(judged, f.lit(self._topic_id)).observe(
             counts, f.count_if(f.col("dead_letter").isNotNull()).alias("dead_letters")
         )
         observed.writeTo(TABLE).append()
