@@ -242,6 +242,14 @@ class Stack:
         ):
             time.sleep(0.05)
 
+    def stop(self, name: str) -> None:
+        """Stops one process, which stays stopped until `start`."""
+        self._stop_wave(self._supervisor(), [name])
+
+    def start(self, name: str) -> None:
+        """Starts one process that was stopped; does not wait until it is ready."""
+        self._supervisor().startProcess(name, False)
+
     def reset(self) -> None:
         """Stops the stack and removes its home folder with all data."""
         self.down()
