@@ -174,7 +174,8 @@ def test_the_memory_limits_of_the_defaults_sum_to_at_most_eight_gib(render: Call
     def limit(pod: Pod) -> int:
         if pod.component == "executor":
             return 768 + 384
-        return max(mib(container["resources"]["limits"]["memory"]) for container in pod.containers)
+        parts = [pod.spec["containers"], *([one] for one in pod.spec.get("initContainers", []))]
+        return max(sum(mib(one["resources"]["limits"]["memory"]) for one in together) for together in parts)
 
     # hdfs-prepare has ended before the streams begin; every other Job may run beside all servers
     assert sum(limit(pod) for pod in render().pods() if pod.component != "hdfs-prepare") <= 8 * 1024
