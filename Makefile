@@ -140,6 +140,7 @@ format: $(INSTALLED) ## put the code into its one format
 generate: $(INSTALLED) ## write the files that are derived from the contract and the settings
 	@$(BIN)/python -m app.generate
 	@$(BIN)/python charts/generate.py
+	@$(BIN)/python charts/volumes.py
 
 .PHONY: lock
 lock: $(INSTALLED) ## pin the newest allowed dependencies, with hashes
