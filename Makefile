@@ -128,7 +128,7 @@ lint: $(INSTALLED) ## check style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/sqlfluff lint --quiet sql
-	@$(BIN)/shellcheck .ci/run
+	@$(BIN)/shellcheck .ci/run jobs/embedded/merge-edits.sh
 	@if command -v helm >/dev/null; then helm lint --quiet charts/haggle; else echo 'skipped: helm lint, since helm is not on PATH'; fi
 
 .PHONY: format

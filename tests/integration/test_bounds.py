@@ -1,6 +1,7 @@
 """What each server writes stays bounded, however long it runs: the server of the plan, with its bound made small."""
 
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,11 @@ def edit(hadoop: Any, site: Site, folder: str, count: int) -> None:
     files.close()
 
 
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def images(site: Site) -> list[int]:
     """The newest transaction in each of the NameNode's images."""
     names = [path.name for path in (site.data("namenode") / "current").iterdir()]
@@ -86,6 +92,8 @@ def test_the_edits_of_the_name_node_are_merged_and_removed_and_it_starts_from_fe
         server.start()
         loaded = wait_until(lambda: re.findall(r"total edits (\d+)", server.log.read_text()), 60)
         assert step <= int(loaded[-1]) <= most + step
+        # its web server answers before it has loaded what is asked for
+        wait_until(lambda: listens(site.ports["namenode"]), 60)
         files = file_system(hadoop, site)
         assert [len(files.listStatus(hadoop.fs.Path(f"/folder-{number}"))) for number in range(7)] == [step] * 7
         files.close()
