@@ -137,7 +137,7 @@ lint: $(INSTALLED) ## check style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/sqlfluff lint --quiet sql
-	@$(BIN)/shellcheck .ci/run
+	@$(BIN)/shellcheck .ci/run jobs/embedded/merge-edits.sh
 	@if command -v helm >/dev/null; then helm lint --quiet charts/haggle; else echo 'skipped: helm lint, since helm is not on PATH'; fi
 
 .PHONY: format
@@ -149,6 +149,7 @@ format: $(INSTALLED) ## put the code into its one format
 generate: $(INSTALLED) ## write the files that are derived from the contract and the settings
 	@$(BIN)/python -m app.generate
 	@$(BIN)/python charts/generate.py
+	@$(BIN)/python charts/volumes.py
 
 .PHONY: lock
 lock: $(INSTALLED) ## pin the newest allowed dependencies, with hashes

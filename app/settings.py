@@ -109,6 +109,9 @@ class Settings:
     )
     stream_max_events_per_batch: int = _setting(100_000, "most Kafka records in one micro-batch", low=1)
 
+    report_keep: int = _setting(96, "reports that are kept where they are made, the newest", low=1)
+    report_keep_mib: int = _setting(768, "most that the kept reports may take together", unit="MiB", low=1)
+
     cache_folder: str = _setting("~/.cache/haggle", "downloads that all checkouts on this machine share")
 
     given: frozenset[str] = frozenset()

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
 from functools import reduce
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +32,7 @@ from jobs.lake.audit import Check, audit, wait_until_queryable
 from jobs.lake.trino import Lake
 from jobs.report.answers import lines_of, make_report
 from jobs.report.render import write_report
+from jobs.report.shelf import shelf_name, tidy
 from jobs.simulate.run import Order, Outcome, simulate
 from jobs.simulate.run import Progress as OnProgress
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 DEFAULT_HOME: Final = Path(".haggle")
 DEMO_HOME: Final = Path(".haggle-demo")
+SHELF: Final = Path("reports")
 _LOG_INTERVAL_S: Final = 5.0
 _NAMED: Final = 10
 _BAR_INTERVAL_S: Final = 0.1
@@ -189,11 +190,15 @@ def simulate_command(stack: "Stack", /, **options: Any) -> None:
 
 
 @cli.command("report")
-@click.option("--folder", type=click.Path(path_type=Path), help="Where to write it; default reports/<time>.")
+@click.option("--shelf", type=click.Path(path_type=Path), default=SHELF, help="Folder that gets a folder per report.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Write it exactly here; no older one is removed.")
 @click.pass_obj
-def report_command(stack: "Stack", folder: Path | None) -> None:
-    """Answer the business questions through Trino; print them, and write them as HTML and JSON."""
-    _report(stack.settings(), folder)
+def report_command(stack: "Stack", shelf: Path, folder: Path | None) -> None:
+    """Answer the business questions through Trino; print them, and write them as HTML and JSON.
+
+    The shelf keeps the newest REPORT_KEEP reports, and REPORT_KEEP_MIB of them at the most; `newest` leads to the last.
+    """
+    _report(stack.settings(), shelf, folder)
 
 
 @cli.command("audit")
@@ -341,7 +346,7 @@ def _demo(stack: "Stack", order: Order, timing: Phases) -> None:
         checks = audit(settings)
     _print_checks(checks)
     with timing.timed("questions and report"):
-        _report(settings, None)
+        _report(settings, SHELF)
     if not all(check.ok for check in checks):
         raise HaggleError("the audit found something wrong; see above")
 
@@ -458,10 +463,12 @@ def _print_checks(checks: list[Check]) -> None:
     _out.print(table)
 
 
-def _report(settings: Settings, folder: Path | None) -> None:
+def _report(settings: Settings, shelf: Path, folder: Path | None = None) -> None:
     with _out.status("Asking Trino …"):
         report = make_report(settings)
-        html, data = write_report(report, folder or Path("reports") / datetime.now().strftime("%Y-%m-%d-%H%M%S"))  # noqa: DTZ005
+        html, data = write_report(report, folder or shelf / shelf_name(report.made_at))
+        if not folder:
+            tidy(shelf, settings.report_keep, settings.report_keep_mib * 2**20)
     table = Table("question", "answer", "took", show_lines=True)
     for line in lines_of(report):
         table.add_row(*line)

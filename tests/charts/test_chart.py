@@ -170,14 +170,35 @@ def test_what_has_several_pods_spreads_over_zones_and_nodes(render: Callable[...
         assert keys == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"], component
 
 
-def test_the_memory_limits_of_the_defaults_sum_to_at_most_eight_gib(render: Callable[..., Rendered]) -> None:
-    def limit(pod: Pod) -> int:
-        if pod.component == "executor":
-            return 768 + 384
-        return max(mib(container["resources"]["limits"]["memory"]) for container in pod.containers)
+EXECUTOR = {"requests": {"memory": "1152Mi", "cpu": "200m"}, "limits": {"memory": "1152Mi"}}
+"""What Spark asks for: its heap and overhead."""
+
+
+def total(render: Callable[..., Rendered], kind: str, resource: str, unit: Callable[[str], int]) -> int:
+    """What all pods of the defaults ask for or may take at once, each Job among them."""
+
+    def of_pod(pod: Pod) -> int:
+        parts = [pod.spec["containers"], *([one] for one in pod.spec.get("initContainers", []))]
+        amounts = [[one.get("resources", EXECUTOR)[kind][resource] for one in together] for together in parts]
+        return max(sum(map(unit, together)) for together in amounts)
 
     # hdfs-prepare has ended before the streams begin; every other Job may run beside all servers
-    assert sum(limit(pod) for pod in render().pods() if pod.component != "hdfs-prepare") <= 8 * 1024
+    return sum(of_pod(pod) for pod in render().pods() if pod.component != "hdfs-prepare")
+
+
+def test_the_memory_limits_of_the_defaults_sum_to_at_most_eight_gib(render: Callable[..., Rendered]) -> None:
+    assert total(render, "limits", "memory", mib) <= 8 * 1024
+
+
+def test_docs_scaling_states_what_the_defaults_sum_to(render: Callable[..., Rendered]) -> None:
+    def milli(cores: str) -> int:
+        return int(cores[:-1]) if cores.endswith("m") else 1_000 * int(cores)
+
+    limits, requests = (total(render, kind, "memory", mib) for kind in ("limits", "requests"))
+    words = (
+        f"sum to {limits:,} MiB, all requests to {requests:,} MiB and {total(render, 'requests', 'cpu', milli) / 1e3:g}"
+    )
+    assert words in " ".join((CHART.parents[1] / "docs" / "scaling.md").read_text().split())
 
 
 def test_production_has_the_replicas_that_it_promises(render: Callable[..., Rendered]) -> None:
