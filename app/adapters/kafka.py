@@ -41,6 +41,7 @@ _LOOK_INTERVAL_S: Final = 1.0
 _FIRST_STEP: Final = 2_000
 _LARGEST_STEP: Final = 64_000
 """Records that one step of the search back through a partition covers; each step is twice the one before."""
+_BATCH_BYTES: Final = 1_000_000
 _HOUR_MS: Final = 3_600_000
 _SMALLEST_SEGMENT_BYTES: Final = 2**20
 _LARGEST_SEGMENT_BYTES: Final = 2**27
@@ -349,7 +350,8 @@ def _producer(settings: Settings) -> Any:
         # with the default of 100 ms, each transaction waits that long for the one before to be marked complete
         retry_backoff_ms=5,
         linger_ms=5,
-        batch_size=256 * 1024,
+        # few and large: each is flushed, and each full one wakes the sender; Kafka takes 1,048,588 bytes
+        batch_size=_BATCH_BYTES,
     )
 
 
