@@ -285,14 +285,20 @@ class Publisher:
         had happened, so the topic must be the same after the acknowledgements; then they were given by that one.
         """
         self._producer.begin_transaction()
-        name, number = self._partition
-        sent = [self._producer.send(name, key=self._key, value=entry.event, partition=number) for entry in entries]
+        sent = self._send(entries)
         deadline = _Deadline(_ACKNOWLEDGE_TIMEOUT_S, "the acknowledgement of a batch")
         offsets = [self._acknowledged(record, deadline) for record in sent]
         self.check_topic()
         self._check_offset(offsets[0])
         self._commit()
         self._newest_offset = offsets[-1]
+
+    def _send(self, entries: Sequence[OutboxEntry]) -> list[Any]:
+        name, number = self._partition
+        try:
+            return [self._producer.send(name, key=self._key, value=entry.event, partition=number) for entry in entries]
+        except ValueError as error:  # the producer has heard of a topic without this partition
+            raise TopicChanged(f"{self._partition} is gone") from error
 
     def _acknowledged(self, record: Any, deadline: _Deadline) -> int:
         """The offset of a record that was sent, once it is acknowledged; looks meanwhile whether the topic is there."""

@@ -127,6 +127,11 @@ def delete_and_create(server: Kafka, settings: Settings) -> None:
     create(server, settings)
 
 
+def delete_and_create_smaller(server: Kafka, settings: Settings) -> None:
+    delete(server, settings)
+    create(server, replace(settings, kafka_partitions=1))
+
+
 def log_of(caplog: pytest.LogCaptureFixture, message: str) -> list[dict[str, Any]]:
     return [vars(record)["context"] for record in caplog.records if record.getMessage() == message]
 
@@ -134,7 +139,7 @@ def log_of(caplog: pytest.LogCaptureFixture, message: str) -> list[dict[str, Any
 # ---------------------------------------------------------------- a topic that is lost
 
 
-@pytest.mark.parametrize("lose", [delete, delete_and_create])
+@pytest.mark.parametrize("lose", [delete, delete_and_create, delete_and_create_smaller])
 def test_a_topic_deleted_under_load_is_filled_again(
     kafka_server: Kafka, settings: Settings, game: Game, lose: Callable[[Kafka, Settings], None]
 ) -> None:
