@@ -6,7 +6,6 @@ Servers start on free ports in temporary folders and end with the session. Tests
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import time
 import uuid
@@ -24,7 +23,7 @@ from app.entrypoints.http import create_app
 from app.settings import Settings, load_settings
 from jobs.embedded.servers import valkey_binary
 from jobs.embedded.stack import Stack
-from tests.kafka import Kafka
+from tests.kafka import Kafka, free_port
 
 SERVICE_KEY = "a-service-key-of-the-tests"
 TOKEN_KEY = "a-token-key-of-the-tests-that-is-long-enough"
@@ -37,13 +36,6 @@ def wait_until(true: Callable[[], Any], timeout_s: float = 20) -> Any:
         assert time.monotonic() < deadline, f"not true after {timeout_s} s"
         time.sleep(0.02)
     return result
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Redis:

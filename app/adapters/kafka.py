@@ -41,6 +41,7 @@ _LOOK_INTERVAL_S: Final = 1.0
 _FIRST_STEP: Final = 2_000
 _LARGEST_STEP: Final = 64_000
 """Records that one step of the search back through a partition covers; each step is twice the one before."""
+_BATCH_BYTES: Final = 1_000_000
 _HOUR_MS: Final = 3_600_000
 _SMALLEST_SEGMENT_BYTES: Final = 2**20
 _LARGEST_SEGMENT_BYTES: Final = 2**27
@@ -284,14 +285,20 @@ class Publisher:
         had happened, so the topic must be the same after the acknowledgements; then they were given by that one.
         """
         self._producer.begin_transaction()
-        name, number = self._partition
-        sent = [self._producer.send(name, key=self._key, value=entry.event, partition=number) for entry in entries]
+        sent = self._send(entries)
         deadline = _Deadline(_ACKNOWLEDGE_TIMEOUT_S, "the acknowledgement of a batch")
         offsets = [self._acknowledged(record, deadline) for record in sent]
         self.check_topic()
         self._check_offset(offsets[0])
         self._commit()
         self._newest_offset = offsets[-1]
+
+    def _send(self, entries: Sequence[OutboxEntry]) -> list[Any]:
+        name, number = self._partition
+        try:
+            return [self._producer.send(name, key=self._key, value=entry.event, partition=number) for entry in entries]
+        except ValueError as error:  # the producer has heard of a topic without this partition
+            raise TopicChanged(f"{self._partition} is gone") from error
 
     def _acknowledged(self, record: Any, deadline: _Deadline) -> int:
         """The offset of a record that was sent, once it is acknowledged; looks meanwhile whether the topic is there."""
@@ -349,7 +356,8 @@ def _producer(settings: Settings) -> Any:
         # with the default of 100 ms, each transaction waits that long for the one before to be marked complete
         retry_backoff_ms=5,
         linger_ms=5,
-        batch_size=256 * 1024,
+        # few and large: each is flushed, and each full one wakes the sender; Kafka takes 1,048,588 bytes
+        batch_size=_BATCH_BYTES,
     )
 
 

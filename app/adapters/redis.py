@@ -6,6 +6,7 @@ The one place that builds keys, loads the Lua library and reads what it returns.
 
 import hashlib
 import logging
+import math
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -523,6 +524,8 @@ class Outbox:
         self._client = client
         self._keys = Keys(realm)
         self._keep_entries = keep_entries
+        # of the page before: how many entries it takes to fill the next one
+        self._events_per_entry = 1.0
         self._advance = client.register_script(_ADVANCE)
 
     def newest(self) -> int:
@@ -562,10 +565,15 @@ class Outbox:
         return events
 
     def _read_page(self, after: int, limit: int, block_ms: int | None) -> list[OutboxEntry]:
-        count = min(limit, _ENTRIES_PER_READ)
+        count = min(math.ceil(limit / self._events_per_entry), _ENTRIES_PER_READ)
         reply: Any = self._client.xread({self._keys.outbox: f"{after}-0"}, count=count, block=block_ms)
-        entries = reply[0][1] if reply else []
-        return [event for entry_id, fields in entries for event in self._events(entry_id, fields) if event[0] > after]
+        events: list[OutboxEntry] = []
+        for number, (entry_id, fields) in enumerate(reply[0][1] if reply else [], start=1):
+            events += [event for event in self._events(entry_id, fields) if event.sequence > after]
+            self._events_per_entry = max(1.0, len(events) / number)
+            if len(events) >= limit:
+                break
+        return events
 
     def _events(self, entry_id: bytes, fields: dict[bytes, bytes]) -> list[OutboxEntry]:
         last, occurred_at = int(entry_id.split(b"-")[0]), fields[b"occurred_at"].decode()

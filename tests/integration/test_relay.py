@@ -20,7 +20,7 @@ from prometheus_client import REGISTRY
 from app.adapters import kafka
 from app.adapters.kafka import Publisher, topic_config
 from app.adapters.redis import Keys, Outbox, Store, connect
-from app.commands import CreatePlayer
+from app.commands import CreatePlayer, Give, Trade
 from app.contract import metrics
 from app.entrypoints.relay import BrokenSequence, Relay, show_lag
 from app.settings import Settings
@@ -127,6 +127,11 @@ def delete_and_create(server: Kafka, settings: Settings) -> None:
     create(server, settings)
 
 
+def delete_and_create_smaller(server: Kafka, settings: Settings) -> None:
+    delete(server, settings)
+    create(server, replace(settings, kafka_partitions=1))
+
+
 def log_of(caplog: pytest.LogCaptureFixture, message: str) -> list[dict[str, Any]]:
     return [vars(record)["context"] for record in caplog.records if record.getMessage() == message]
 
@@ -134,7 +139,7 @@ def log_of(caplog: pytest.LogCaptureFixture, message: str) -> list[dict[str, Any
 # ---------------------------------------------------------------- a topic that is lost
 
 
-@pytest.mark.parametrize("lose", [delete, delete_and_create])
+@pytest.mark.parametrize("lose", [delete, delete_and_create, delete_and_create_smaller])
 def test_a_topic_deleted_under_load_is_filled_again(
     kafka_server: Kafka, settings: Settings, game: Game, lose: Callable[[Kafka, Settings], None]
 ) -> None:
@@ -338,6 +343,19 @@ def test_the_outbox_keeps_the_newest_published_events_and_they_do_not_count_as_w
     assert outbox.backlog(27).entries == 3
     outbox.advance(20, "topic", 6)
     assert outbox.published() == (30, "topic", 6)
+
+
+def test_a_batch_is_bounded_though_an_entry_holds_the_events_of_a_whole_call(settings: Settings, game: Game) -> None:
+    """Once, 256 entries of 128 events each were one transaction."""
+    outbox, store = Outbox(game.redis, settings.realm), Store(game.redis, settings)
+    for call in range(20):
+        store.trades([Trade(f"{call}-{number}", Give(1, 0, {}), Give(2, 0, {})) for number in range(100)])
+    position = 0
+    while found := outbox.read(position, 150):
+        assert 150 <= len(found) < 250 or found[-1].sequence == 2_000
+        assert [entry.sequence for entry in found] == up_to(found[-1].sequence, first=position + 1)
+        position = found[-1].sequence
+    assert position == 2_000
 
 
 def test_lag_is_shown_while_kafka_is_away(kafka_server: Kafka, settings: Settings, game: Game) -> None:
