@@ -12,7 +12,7 @@ from jobs.embedded.java import JavaParts
 from jobs.embedded.servers import PORTS, Site, embedded_settings, processes
 from jobs.embedded.stack import Stack
 
-ALL = {"engine", "relay", "redis", "kafka", "namenode", "datanode", "catalog", "streams", "trino"}
+ALL = {"engine", "relay", "redis", "kafka", "namenode", "datanode", "catalog", "streams", "trino", "maintenance"}
 KEYS = {"service_keys": "a-service-key-of-this-home", "token_keys": "a-token-key-of-this-home"}
 ELSEWHERE = {
     "REDIS_URL": ("redis://10.0.0.1:6379/0", {"redis"}),
