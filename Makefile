@@ -45,6 +45,10 @@ bench: $(INSTALLED) ## measure the engine beside what bounds it (BENCH='--rounds
 bench-lake: $(INSTALLED) ## measure the lake: freshness, backlog, questions (BENCH='--rounds 1 backlog')
 	@$(BIN)/python -m tests.bench.lake $(BENCH)
 
+.PHONY: bench-soak
+bench-soak: $(INSTALLED) ## measure commits and questions after thousands of small commits (BENCH='--commits 17280')
+	@$(BIN)/python -m tests.bench.soak $(BENCH)
+
 # ---------------------------------------------------------------- Kubernetes
 
 # how images are built, such as `buildah bud`, and how one gets to the cluster's nodes

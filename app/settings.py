@@ -111,6 +111,36 @@ class Settings:
 
     report_keep: int = _setting(96, "reports that are kept where they are made, the newest", low=1)
     report_keep_mib: int = _setting(768, "most that the kept reports may take together", unit="MiB", low=1)
+    maintenance_interval_s: float = _setting(
+        600, "time between two maintenances in the embedded stack; the chart has a schedule", unit="s", low=10
+    )
+    maintenance_step_s: float = _setting(
+        600, "longest time of one step of a maintenance, after which the next step begins", unit="s", low=1
+    )
+    maintenance_memory_mib: int = _setting(512, "heap of a maintenance", unit="MiB", low=512)
+    maintenance_file_mib: int = _setting(128, "size of the files that days which are over end in", unit="MiB", low=1)
+    maintenance_group_mib: int = _setting(
+        256, "most data that a maintenance reads to rewrite it in one commit", unit="MiB", low=1
+    )
+    day_settle_s: float = _setting(
+        3_600, "time after midnight (UTC) until a day counts as over and is rewritten in large files", unit="s"
+    )
+    tag_keep_days: int = _setting(
+        30, "days for which the tag day-YYYY-MM-DD keeps the table as it was after that day", unit="d", low=1
+    )
+    snapshot_keep_s: float = _setting(
+        600, "age to which snapshots of the table are kept; a query that runs longer may fail", unit="s"
+    )
+    snapshot_keep_last: int = _setting(20, "newest snapshots that are kept whatever their age", low=1)
+    orphan_keep_s: float = _setting(
+        86_400,
+        "age to which files are kept that the table does not name: more than any commit takes",
+        unit="s",
+        low=3_600,
+    )
+    checkpoint_keep_s: float = _setting(
+        86_400, "age to which checkpoints are kept that are not the newest", unit="s", low=3_600
+    )
 
     cache_folder: str = _setting("~/.cache/haggle", "downloads that all checkouts on this machine share")
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -38,6 +39,7 @@ from jobs.simulate.run import Progress as OnProgress
 
 if TYPE_CHECKING:
     from jobs.embedded.stack import Stack
+    from jobs.lake.maintenance import Step
 
 DEFAULT_HOME: Final = Path(".haggle")
 DEMO_HOME: Final = Path(".haggle-demo")
@@ -217,6 +219,25 @@ def audit_command(stack: "Stack", *, wait_s: float, as_json: bool) -> None:
         click.echo(json.dumps({"ok": ok, "realm": settings.realm, "checks": rows}, indent=2))
     else:
         _print_checks(checks)
+    sys.exit(0 if ok else 1)
+
+
+@cli.command("maintain")
+@click.option("--json", "as_json", is_flag=True, help="For programs: a line for each step.")
+@click.pass_obj
+def maintain_command(stack: "Stack", *, as_json: bool) -> None:
+    """Merge small files, tag days, expire snapshots, remove what nobody needs. Exit code 1 if a step failed."""
+    # Spark takes a second to import, for which other commands need not wait
+    from jobs.lake import maintenance  # noqa: PLC0415
+
+    steps: list[maintenance.Step] = []
+    settings = stack.settings()
+    if as_json:
+        ok = maintenance.maintain(settings, lambda step: click.echo(maintenance.as_json(step)))
+    else:
+        with _out.status("Maintaining the lake …"):
+            ok = maintenance.maintain(settings, steps.append)
+        _print_steps(steps)
     sys.exit(0 if ok else 1)
 
 
@@ -460,6 +481,16 @@ def _print_checks(checks: list[Check]) -> None:
     table = Table("audit", "", "seen", box=None)
     for check in checks:
         table.add_row(check.name, "[green]✓[/]" if check.ok else "[red]✗[/]", check.seen)
+    _out.print(table)
+
+
+def _print_steps(steps: "list[Step]") -> None:
+    table = Table("step", "of", "before", "after", "MiB before", "after", "seconds", "", box=None)
+    for step in steps:
+        counts = (f"{size.count:,}" for size in (step.before, step.after))
+        sizes = (f"{size.size_bytes / 2**20:,.1f}" if size.size_bytes else "" for size in (step.before, step.after))
+        problem = f"[red]{escape(step.problem)}[/]" if step.problem else ""
+        table.add_row(step.name, step.what, *counts, *sizes, f"{step.seconds:.1f}", problem)
     _out.print(table)
 
 

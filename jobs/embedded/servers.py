@@ -56,6 +56,7 @@ PORTS: Final = {
     "catalog": ("catalog",),
     "streams": ("spark_ui", "streams_metrics"),
     "trino": ("trino",),
+    "maintenance": (),
 }
 """The ports of each process, by name."""
 
@@ -134,7 +135,7 @@ def embedded_settings(settings: Settings, ports: Mapping[str, int], keys: Mappin
 def processes(site: Site) -> list[Process]:
     """All processes of the stack that are to be started here, in the order of the picture in the README."""
     everything = [_engine(site), _redis(site), _relay(site), _kafka(site), _streams(site)]
-    everything += [_namenode(site), _secondary(site), _datanode(site), _catalog(site), _trino(site)]
+    everything += [_namenode(site), _secondary(site), _datanode(site), _catalog(site), _trino(site), _maintenance(site)]
     return [process for process in everything if POINTED_ELSEWHERE_BY.get(process.name) not in site.settings.given]
 
 
@@ -192,6 +193,29 @@ def _streams(site: Site) -> Process:
 def streams_run(settings: Settings) -> bool:
     """The stream gets on."""
     return _is_ok(f"http://127.0.0.1:{settings.streams_metrics_port}/readyz")
+
+
+def _maintenance(site: Site) -> Process:
+    pid = site.home / "tmp" / "maintenance.pid"
+    return Process(
+        name="maintenance",
+        # whatever else there is to do comes first
+        command=["nice", "-n", "15", sys.executable, "-m", "jobs.lake.timer", str(pid)],
+        environment={
+            **_own_environment(site),
+            "JAVA_TOOL_OPTIONS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData",
+            # Spark's and Python's temporary files
+            "TMPDIR": str(site.home / "tmp"),
+        },
+        # the streams make the table
+        needs=("streams",),
+        is_ready=lambda: _runs(int(pid.read_text())),
+    )
+
+
+def _runs(pid: int) -> bool:
+    os.kill(pid, 0)
+    return True
 
 
 # ---------------------------------------------------------------- the servers

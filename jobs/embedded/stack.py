@@ -36,7 +36,7 @@ from jobs.embedded.servers import PORTS, Process, Site, embedded_settings, proce
 START_TIMEOUT_S: Final = 240
 _STOP_WAVES: Final = (
     ("engine",),
-    ("relay", "streams", "trino", "secondary"),
+    ("relay", "streams", "trino", "maintenance", "secondary"),
     ("datanode", "kafka", "redis", "catalog"),
     ("namenode",),
 )

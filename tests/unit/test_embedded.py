@@ -18,6 +18,7 @@ from jobs.embedded.servers import MERGE_EDITS, PORTS, Site, embedded_settings, p
 from jobs.embedded.stack import Stack
 
 ALL = {"engine", "relay", "redis", "kafka", "namenode", "secondary", "datanode", "catalog", "streams", "trino"}
+ALL |= {"maintenance"}
 KEYS = {"service_keys": "a-service-key-of-this-home", "token_keys": "a-token-key-of-this-home"}
 ELSEWHERE = {
     "REDIS_URL": ("redis://10.0.0.1:6379/0", {"redis"}),
