@@ -21,7 +21,7 @@ from flask.testing import FlaskClient
 from app.adapters.redis import Keys, Outbox, connect, load_library
 from app.entrypoints.http import create_app
 from app.settings import Settings, load_settings
-from jobs.embedded.servers import valkey_binary
+from jobs.embedded.servers import processes, valkey_binary
 from jobs.embedded.stack import Stack
 from tests.kafka import Kafka, free_port
 
@@ -158,7 +158,22 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole embedded stack, on free ports; tests that use it are marked `stack` and share it."""
     running = Stack(tmp_path_factory.mktemp("stack"), load_settings(cache_folder()))
     try:
+        add_catalog(running)
         running.up(lambda _name, _state: None)
         yield running
     finally:
         running.reset()
+
+
+GOLDEN = "golden"
+"""A catalog that tests may write to, beside `lake`, which Trino only reads."""
+
+
+def add_catalog(stack: Stack) -> None:
+    """Gives the stack's Trino the tests' catalog before its first start: on the same servers, under another name."""
+    (trino,) = [process for process in processes(stack._site()) if process.name == "trino"]  # noqa: SLF001
+    ((path, lake),) = [(path, text) for path, text in trino.files.items() if path.name == "lake.properties"]
+    assert "iceberg.security=read_only\n" in lake
+    own = lake.replace("catalog-name=lake", f"catalog-name={GOLDEN}").replace("iceberg.security=read_only\n", "")
+    path.parent.mkdir(parents=True)
+    path.with_name(f"{GOLDEN}.properties").write_text(own)
