@@ -48,7 +48,10 @@ class Stream:
         self._topic = Topic(settings)
 
     def run(self) -> None:
-        """Runs for ever: the loss of a server ends the query, and the next one goes on where the table ends."""
+        """Runs for ever: the loss of a server ends the query, and the next one goes on where the table ends.
+
+        Exits with 1 when Spark itself has ended, so that whoever started this process starts another.
+        """
         pause_s = _FIRST_PAUSE_S
         while True:
             started = time.monotonic()
@@ -57,6 +60,9 @@ class Stream:
             except (HaggleError, PySparkException, Py4JError) as error:
                 problem = " ".join(str(error).split())[:500]
                 self._progress.fail(problem)
+                if _has_ended(self._spark):
+                    _log.error("Spark has ended, and so do the streams", extra={"context": {"error": problem}})
+                    sys.exit(1)
                 _log.warning("the query starts anew", extra={"context": {"error": problem, "in_s": pause_s}})
             pause_s = _FIRST_PAUSE_S if time.monotonic() - started > _GETS_ON_S else min(2 * pause_s, _LONGEST_PAUSE_S)
             time.sleep(pause_s)
@@ -121,6 +127,15 @@ def _read_offsets(query: StreamingQuery, topic: str) -> dict[int, int]:
         return {}
     offsets = progress["sources"][0]["endOffset"][topic]
     return {int(partition): offset for partition, offset in offsets.items()}
+
+
+def _has_ended(spark: SparkSession) -> bool:
+    """Whether no query can start any more: the JVM is gone, or Spark has stopped itself."""
+    context: Any = spark.sparkContext
+    try:
+        return context._gateway.proc.poll() is not None or bool(context._jsc.sc().isStopped())  # noqa: SLF001
+    except (Py4JError, OSError):
+        return True
 
 
 def _end_at_once(spark: SparkSession) -> None:

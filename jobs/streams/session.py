@@ -138,6 +138,8 @@ def _kubernetes_options(settings: Settings) -> dict[str, str]:
         "spark.kubernetes.driver.service.deleteOnTermination": "false",
         "spark.kubernetes.authenticate.oauthTokenFile": f"{_SERVICE_ACCOUNT}/token",
         "spark.kubernetes.authenticate.caCertFile": f"{_SERVICE_ACCOUNT}/ca.crt",
+        # Spark ends when executors have failed three times, which over years they will: only the last minutes count
+        "spark.executor.failuresValidityInterval": "10m",
         # a lost executor is replaced at once
         "spark.kubernetes.allocation.batch.delay": "1s",
         "spark.executor.heartbeatInterval": "5s",
