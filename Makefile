@@ -40,6 +40,10 @@ bench-demo: $(INSTALLED) ## run the demo and print how long each phase took
 bench: $(INSTALLED) ## measure the engine beside what bounds it (BENCH='--rounds 3 single_trades')
 	@$(BIN)/python -m tests.bench $(BENCH)
 
+.PHONY: bench-lake
+bench-lake: $(INSTALLED) ## measure the lake: freshness, backlog, questions (BENCH='--rounds 1 backlog')
+	@$(BIN)/python -m tests.bench.lake $(BENCH)
+
 # ---------------------------------------------------------------- Kubernetes
 
 # how images are built, such as `buildah bud`, and how one gets to the cluster's nodes

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 from importlib.util import find_spec
@@ -24,10 +24,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from app.contract.reasons import DeadLetter
 from app.errors import HaggleError
 from app.settings import Settings, load_settings
 from jobs.engine import service_key
+from jobs.lake import dead_letters
 from jobs.lake.audit import Check, audit, wait_until_queryable
+from jobs.lake.trino import Lake
 from jobs.report.answers import lines_of, make_report
 from jobs.report.render import write_report
 from jobs.simulate.run import Order, Outcome, simulate
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 DEFAULT_HOME: Final = Path(".haggle")
 DEMO_HOME: Final = Path(".haggle-demo")
 _LOG_INTERVAL_S: Final = 5.0
+_NAMED: Final = 10
 _BAR_INTERVAL_S: Final = 0.1
 _out = Console(highlight=False)
 
@@ -209,6 +213,63 @@ def audit_command(stack: "Stack", *, wait_s: float, as_json: bool) -> None:
     else:
         _print_checks(checks)
     sys.exit(0 if ok else 1)
+
+
+@cli.group("dead-letters")
+def dead_letters_group() -> None:
+    """Records of the topic that are not valid events: list them, show one, replay those that a fix made valid."""
+
+
+@dead_letters_group.command("list")
+@click.option(
+    "--reason", type=click.Choice([str(reason) for reason in DeadLetter]), help="Only those with this reason."
+)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, help="Most to list, newest first.")
+@click.pass_obj
+def dead_letters_list(stack: "Stack", reason: str | None, limit: int) -> None:
+    """List dead letters, newest first."""
+    result = dead_letters.list_dead_letters(Lake(stack.settings()), reason, limit)
+    table = Table(*result.columns, box=None)
+    for row in result.rows:
+        table.add_row(*[str(cell) for cell in row])
+    _out.print(table)
+
+
+@dead_letters_group.command("show")
+@click.argument("partition", type=int)
+@click.argument("offset", type=int)
+@click.pass_obj
+def dead_letters_show(stack: "Stack", partition: int, offset: int) -> None:
+    """Show the record at a place in Kafka, as it was."""
+    for record in dead_letters.show_dead_letter(Lake(stack.settings()), partition, offset):
+        for name, cell in record.items():
+            shown = cell.decode(errors="backslashreplace") if isinstance(cell, bytes) else cell
+            _out.print(f"{name:<12} {shown}", markup=False, soft_wrap=True)
+
+
+@dead_letters_group.command("replay")
+@click.pass_obj
+def dead_letters_replay(stack: "Stack") -> None:
+    """Make rows of the dead letters that are valid events now, each once; the others stay, with their reasons."""
+    # Spark takes a second to import, for which other commands need not wait
+    from jobs.lake.replay import replay  # noqa: PLC0415
+    from jobs.streams.session import build_session  # noqa: PLC0415
+
+    settings = replace(stack.settings(), spark_master="local[1]", spark_ui_port=0, spark_driver_memory_mib=512)
+    spark = build_session(settings)
+    try:
+        done = replay(spark)
+    finally:
+        spark.stop()
+    _out.print(f"{done.events:,} dead letters became rows{_named(done.sequences)}")
+    for reason, count in sorted(done.left.items()):
+        _out.print(f"{count:,} stay: {reason} ({DeadLetter(reason).help})")
+
+
+def _named(sequences: tuple[tuple[str, int], ...]) -> str:
+    names = ", ".join(f"{realm} {sequence:,}" for realm, sequence in sequences[:_NAMED])
+    more = f" and {len(sequences) - _NAMED:,} more" if len(sequences) > _NAMED else ""
+    return f": {names}{more}" if sequences else ""
 
 
 # ---------------------------------------------------------------- demo

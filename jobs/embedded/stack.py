@@ -187,9 +187,8 @@ class Stack:
     def _start(self, plan: list[Process], report: Callable[[str, str], None]) -> None:
         supervisor = self._supervisor()
         pending = {process.name: process for process in plan}
-        started = {
-            info["name"] for info in self.process_infos() if info["statename"] in ("STARTING", "RUNNING", "BACKOFF")
-        }
+        states = {info["name"]: info["statename"] for info in self.process_infos()}
+        started = {name for name, state in states.items() if state in ("STARTING", "RUNNING", "BACKOFF")}
         deadline = time.monotonic() + START_TIMEOUT_S
         with ThreadPoolExecutor(len(plan)) as pool:
             while pending:
@@ -242,6 +241,14 @@ class Stack:
             info["statename"] in ("STOPPING", "RUNNING") for info in self.process_infos() if info["name"] in names
         ):
             time.sleep(0.05)
+
+    def stop(self, name: str) -> None:
+        """Stops one process, which stays stopped until `start`."""
+        self._stop_wave(self._supervisor(), [name])
+
+    def start(self, name: str) -> None:
+        """Starts one process that was stopped; does not wait until it is ready."""
+        self._supervisor().startProcess(name, False)
 
     def reset(self) -> None:
         """Stops the stack and removes its home folder with all data."""

@@ -5,6 +5,7 @@ lost or an old checkpoint, a restored table or a topic filled again need nothing
 """
 
 import contextlib
+import json
 import logging
 import os
 import signal
@@ -122,10 +123,10 @@ class Stream:
 
 def _read_offsets(query: StreamingQuery, topic: str) -> dict[int, int]:
     """Up to where the newest finished batch has read; empty before the first."""
-    progress: Any = query.lastProgress
-    if not progress or not progress["sources"] or not progress["sources"][0]["endOffset"]:
-        return {}
-    offsets = progress["sources"][0]["endOffset"][topic]
+    java: Any = query
+    progress = java._jsq.lastProgress()  # noqa: SLF001 - PySpark's own form of it has lost the offsets' JSON
+    sources = json.loads(progress.json())["sources"] if progress else []
+    offsets = (sources[0]["endOffset"] or {}).get(topic, {}) if sources else {}
     return {int(partition): offset for partition, offset in offsets.items()}
 
 
@@ -146,7 +147,7 @@ def _end_at_once(spark: SparkSession) -> None:
 
 
 def main() -> None:
-    """Lands events until SIGTERM; exits with 1 when the lake is not ours to write, so that whoever started this tries anew."""
+    """Lands events until SIGTERM; exits with 1 when the lake is not this version's to write, or the lock is lost."""
     settings = load_settings(os.environ)
     configure_logs(settings.log_level)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -1,10 +1,10 @@
 """One driver at a time: an advisory lock on the catalog's PostgreSQL, held for the life of the process.
 
-The lock is a session's, so it is free again when the holder's connection ends, however it ends. The holder looks once a
-second whether its session still is; if not, it ends the process at once. A PostgreSQL that loses sight of a holder frees
-the lock later than the holder notices (`tcp_keepalives_*` of the server), and one that was started again frees it at once,
-so a new holder waits `GRACE_S` before it reads the table: what the old one still had under way is over by then.
-PostgreSQL's documentation, "Advisory Locks".
+The lock is a session's, so it is free again when the holder's connection ends, however it ends. The holder looks once
+a second whether its session still is; if not, it ends the process at once. A PostgreSQL that loses sight of a holder
+frees the lock later than the holder notices (`tcp_keepalives_*` of the server), and one that was started again frees it
+at once, so a new holder waits `GRACE_S` before it reads the table: what the old one still had under way is over by
+then. PostgreSQL's documentation, "Advisory Locks".
 """
 
 import logging

@@ -1,7 +1,7 @@
 """Pure DataFrame → DataFrame functions from Kafka records to the rows of the table `events`. Called by landing.py.
 
-Input is what Spark's Kafka source gives: key, value, topic, partition, offset, timestamp. All expressions are built once
-and used for every micro-batch: building one takes a call into the JVM for each of its thousand parts.
+Input is what Spark's Kafka source gives: key, value, topic, partition, offset, timestamp. All expressions are built
+once and used for every micro-batch: building one takes a call into the JVM for each of its thousand parts.
 """
 
 from collections.abc import Mapping
@@ -139,18 +139,17 @@ def skips(ordered: DataFrame) -> DataFrame:
     return ordered.where(here).select(f.col("event.realm"), f.col("expected").alias("first"), last)
 
 
-def rows(judged: DataFrame, topic_id: str) -> DataFrame:
+def rows(judged: DataFrame, topic_id: Column) -> DataFrame:
     """The rows of `events`: what an event says where it is valid, the raw record where it says more or is not."""
     with_event = judged.withColumn("event", f.when(f.col("dead_letter").isNull(), f.col("event")))
-    return with_event.select(*_row_columns(topic_id))
+    return with_event.select(*_row_columns(), topic_id.alias("kafka_topic_id")).select(*_column_names())
 
 
 @cache
-def _row_columns(topic_id: str) -> tuple[Column, ...]:
+def _row_columns() -> tuple[Column, ...]:
     dead = f.col("dead_letter").isNotNull()
     own = {
         "kafka_topic": f.col("topic"),
-        "kafka_topic_id": f.lit(topic_id),
         "kafka_partition": f.col("partition"),
         "kafka_offset": f.col("offset"),
         "recorded_at": f.col("timestamp"),
@@ -159,4 +158,13 @@ def _row_columns(topic_id: str) -> tuple[Column, ...]:
         "raw": f.when(dead | (f.col("event.schema_version") > SCHEMA_VERSION), f.col("value")),
     }
     columns = own | {column.name: f.col(f"event.{column.name}") for column in event_columns()}
-    return tuple(columns[column.name].cast(column.type.spark).alias(column.name) for column in EVENTS.columns)
+    return tuple(
+        columns[column.name].cast(column.type.spark).alias(column.name)
+        for column in EVENTS.columns
+        if column.name in columns
+    )
+
+
+@cache
+def _column_names() -> tuple[str, ...]:
+    return tuple(column.name for column in EVENTS.columns)
