@@ -9,6 +9,7 @@ HAGGLE := $(BIN)/haggle
 KEEP ?=
 DEMO_OPTIONS ?=
 BENCH ?=
+FAULTS ?=
 
 .PHONY: help
 help: ## list the targets
@@ -119,8 +120,12 @@ $(INSTALLED): requirements/dev.lock requirements/tools.lock pyproject.toml jobs/
 
 .PHONY: test
 test: $(INSTALLED) lint ## run the whole test suite
-	@$(BIN)/pytest -q -n 2 -m "not stack"
+	@$(BIN)/pytest -q -n 2 -m "not stack and not faults"
 	@$(BIN)/pytest -q -m stack --durations 10
+
+.PHONY: test-faults
+test-faults: $(INSTALLED) ## kill, fill and wipe every part under load, then audit (20 minutes; FAULTS='-k kafka')
+	@$(BIN)/pytest -q -m faults --durations 10 $(FAULTS)
 
 .PHONY: test-mutations
 test-mutations: $(INSTALLED) ## prove the tests: each seeded fault, in a copy of the source, must make one fail

@@ -11,6 +11,7 @@ from typing import Any, Final
 from app.errors import SettingsError
 
 _MIB: Final = 2**20
+_GIB: Final = 2**30
 
 
 def _setting(default: Any, help_text: str, *, unit: str = "", choices: tuple[str, ...] = (), low: float = 0) -> Any:
@@ -59,11 +60,20 @@ class Settings:
     redis_timeout_s: float = _setting(1.8, "longest wait for Redis before a request gets 503", unit="s", low=0.1)
     redis_max_connections: int = _setting(32, "connections of each engine worker to Redis", low=1)
     outbox_max_entries: int = _setting(1_000_000, "events that may wait for Kafka before commands get 503", low=1)
+    outbox_keep_entries: int = _setting(
+        100_000, "events that stay in Redis after Kafka has them, to fill a lost topic again"
+    )
 
     kafka_bootstrap_servers: str = _setting("127.0.0.1:9092", "Kafka brokers: host:port, comma-separated")
     kafka_topic: str = _setting("haggle.events.v1", "topic of the events; its key is the realm")
     kafka_partitions: int = _setting(6, "partitions of the topic when it is created", low=1)
     kafka_replication: int = _setting(1, "replicas of each partition when the topic is created", low=1)
+    kafka_retention_bytes: int = _setting(
+        _GIB, "how much of each partition of the topic is kept, 0 for what the brokers are set to", unit="bytes"
+    )
+    kafka_retention_hours: int = _setting(
+        168, "how long events stay in the topic, if there is room, 0 for what the brokers are set to", unit="h"
+    )
     relay_batch_max_events: int = _setting(5_000, "most events that the relay publishes in one transaction", low=1)
     relay_interval_s: float = _setting(
         0.2, "least time between two transactions; shorter is sooner in the tables, longer is less work", unit="s"
