@@ -105,8 +105,11 @@ def _common_options(settings: Settings) -> dict[str, str]:
         f"{prefix}.warehouse": f"{settings.hdfs_url}/warehouse",
         "spark.hadoop.fs.defaultFS": settings.hdfs_url,
         "spark.hadoop.dfs.replication": str(settings.hdfs_replication),
-        # a file is closed once the NameNode has heard of its last block, which the client asks after 400 ms by default
+        # a file is closed once the NameNode has heard of its last block, which the client asks after 400 ms by default;
+        # it asks for 14 s in all, as by default: five times, doubling from 5 ms, would be too soon for a busy machine
         "spark.hadoop.dfs.client.block.write.locateFollowingBlock.initial.delay.ms": "5",
+        "spark.hadoop.dfs.client.block.write.locateFollowingBlock.max.delay.ms": "400",
+        "spark.hadoop.dfs.client.block.write.locateFollowingBlock.retries": "40",
         # a NameNode or DataNode that went away is noticed in seconds, not minutes
         "spark.hadoop.ipc.client.connect.timeout": "5000",
         "spark.hadoop.ipc.client.rpc-timeout.ms": "20000",
