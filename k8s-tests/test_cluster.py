@@ -261,6 +261,22 @@ def test_of_two_drivers_one_waits_and_nothing_lands_twice(installation: Release)
     _end_trades(installation, "during-two-drivers")
 
 
+def test_a_driver_whose_jvm_is_gone_starts_anew(installation: Release) -> None:
+    driver = installation.pod("streams")
+    kill = (
+        "import glob, os, signal; [os.kill(int(name.split('/')[2]), signal.SIGKILL)"
+        " for name in glob.glob('/proc/[0-9]*/comm') if open(name).read() == 'java\\n']"
+    )
+    installation.execute(driver.metadata.name, "python", "-c", kill)
+    before = _restarts(driver)
+    wait_until(lambda: _restarts(installation.pod("streams")) > before, 60, "the driver is started again")
+    _recovers(installation, "streams: kill -9 of the JVM alone")
+
+
+def _restarts(pod: V1Pod) -> int:
+    return sum(status.restart_count for status in pod.status.container_statuses)
+
+
 @pytest.mark.timeout(1_500)
 def test_after_the_loss_of_any_pod_trades_reach_trino_again(installation: Release) -> None:
     _start_trades(installation, "during-lost-pods", seed=3)
