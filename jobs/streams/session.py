@@ -114,8 +114,11 @@ def _common_options(settings: Settings) -> dict[str, str]:
         f"{prefix}.warehouse": f"{settings.hdfs_url}/warehouse",
         "spark.hadoop.fs.defaultFS": settings.hdfs_url,
         "spark.hadoop.dfs.replication": str(settings.hdfs_replication),
-        # a file is closed once the NameNode has heard of its last block, which the client asks after 400 ms by default
+        # a file is closed once the NameNode has heard of its last block, which the client asks after 400 ms by default;
+        # it asks for 14 s in all, as by default: five times, doubling from 5 ms, would be too soon for a busy machine
         "spark.hadoop.dfs.client.block.write.locateFollowingBlock.initial.delay.ms": "5",
+        "spark.hadoop.dfs.client.block.write.locateFollowingBlock.max.delay.ms": "400",
+        "spark.hadoop.dfs.client.block.write.locateFollowingBlock.retries": "40",
         # a NameNode or DataNode that went away is noticed in seconds, not minutes
         "spark.hadoop.ipc.client.connect.timeout": "5000",
         "spark.hadoop.ipc.client.rpc-timeout.ms": "20000",
@@ -147,6 +150,8 @@ def _kubernetes_options(settings: Settings) -> dict[str, str]:
         "spark.kubernetes.driver.service.deleteOnTermination": "false",
         "spark.kubernetes.authenticate.oauthTokenFile": f"{_SERVICE_ACCOUNT}/token",
         "spark.kubernetes.authenticate.caCertFile": f"{_SERVICE_ACCOUNT}/ca.crt",
+        # Spark ends when executors have failed three times, which over years they will: only the last minutes count
+        "spark.executor.failuresValidityInterval": "10m",
         # a lost executor is replaced at once
         "spark.kubernetes.allocation.batch.delay": "1s",
         "spark.executor.heartbeatInterval": "5s",
