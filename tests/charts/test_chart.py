@@ -180,7 +180,6 @@ def executor(rendered: Rendered) -> dict[str, dict[str, str]]:
 
 def total(render: Callable[..., Rendered], kind: str, resource: str, unit: Callable[[str], int]) -> int:
     """What all pods of the defaults ask for or may take at once, each Job among them."""
-
     rendered = render()
     of_executor = executor(rendered)
 
