@@ -7,7 +7,7 @@ a deadline, after which it raises a KafkaError.
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -277,8 +277,10 @@ class Publisher:
         self.check_topic()
         return Held(self.topic, first, newest)
 
-    def publish(self, entries: Sequence[OutboxEntry]) -> None:
+    def publish(self, entries: Sequence[OutboxEntry], meanwhile: Callable[[], None] = lambda: None) -> None:
         """Publishes the entries in one transaction; returns once Kafka has committed it. Raises KafkaError.
+
+        Calls `meanwhile` once all are sent, before it waits for Kafka, which is writing them to its disk.
 
         Every record is acknowledged before the commit: kafka-python commits a transaction that has lost a batch to a
         broken connection, which would leave a gap. And it publishes into a topic that was created anew as if nothing
@@ -286,6 +288,7 @@ class Publisher:
         """
         self._producer.begin_transaction()
         sent = self._send(entries)
+        meanwhile()
         deadline = _Deadline(_ACKNOWLEDGE_TIMEOUT_S, "the acknowledgement of a batch")
         offsets = [self._acknowledged(record, deadline) for record in sent]
         self.check_topic()

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from kafka.errors import KafkaError, ProducerFencedError
@@ -58,6 +59,7 @@ class Relay:
         self._stopped = threading.Event()
         self.position: int | None = None
         """Kafka holds the events up to this one; None before the first look."""
+        self._ahead: list[OutboxEntry] = []
 
     def stop(self) -> None:
         """Ends `run` after the batch under way."""
@@ -126,6 +128,7 @@ class Relay:
             context["detail"] = "the outbox keeps OUTBOX_KEEP_ENTRIES; `haggle audit` says whether the tables have them"
             _log.warning("the topic lacks events that the outbox no longer has", extra={"context": context})
         self.position = found.position
+        self._ahead = []
         SEQUENCE.set(found.position)
         if held.newest:
             self._outbox.advance(held.newest, *held.topic)
@@ -133,15 +136,21 @@ class Relay:
     def _publish_batch(self, publisher: Publisher) -> int:
         """Publishes what waits, one batch at most; returns how many events it was."""
         assert self.position is not None
-        entries = self._outbox.read(self.position, self._settings.relay_batch_max_events, _BLOCK_MS)
+        entries = self._ahead or self._outbox.read(self.position, self._settings.relay_batch_max_events, _BLOCK_MS)
+        self._ahead = []
         if not entries:
             return 0
         check_contiguous(entries, self.position)
         with TRANSACTION.time():
-            publisher.publish(entries)
+            publisher.publish(entries, partial(self._read_ahead, entries))
         PUBLISHED.inc(len(entries))
         self._move_to(entries[-1].sequence, publisher.topic)
         return len(entries)
+
+    def _read_ahead(self, entries: Sequence[OutboxEntry]) -> None:
+        """Reads what comes after a full batch. After another one, what comes until the next is to go with it."""
+        if len(entries) >= self._settings.relay_batch_max_events:
+            self._ahead = self._outbox.read(entries[-1].sequence, self._settings.relay_batch_max_events)
 
 
 class Resume(NamedTuple):
