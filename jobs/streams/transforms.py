@@ -17,6 +17,10 @@ from app.contract.tables import EVENTS, event_columns
 from jobs.streams import schema
 
 _CORRUPT: Final = "_corrupt_record"
+_WRAPPED: Final = ('{"event":', ',"end":true}')
+"""An event is parsed within this, since the parser reads one value and leaves what comes after it: with the end seen,
+nothing has come after it.
+"""
 _COPYING_RULES: Final = ("PushDownPredicates", "PushPredicateThroughNonJoin", "OptimizeCsvJsonExprs")
 
 PARSING_OPTIONS: Final = {
@@ -34,7 +38,7 @@ _ENVELOPE: Final = (
 )
 """How the relay begins an event; what begins otherwise may be an event all the same, and is looked at closely."""
 _ENVELOPE_MAX_CHARACTERS: Final = 400
-_SEQUENCE_NAME: Final = '"sequence":'
+_SEQUENCE_NAME: Final = '"sequence"'
 
 
 # ---------------------------------------------------------------- sequence numbers, without parsing
@@ -77,28 +81,38 @@ def _number_aggregates() -> tuple[Column, ...]:
 
 def judge(records: DataFrame) -> DataFrame:
     """The records with the parsed `event` and the `dead_letter` reason, which is null where the event is valid."""
-    parsed, reason = _judged()
-    return records.withColumn("event", parsed).withColumn("dead_letter", reason)
+    parsed, event, reason = _judged()
+    judged = records.withColumn("parsed", parsed).withColumn("event", event).withColumn("dead_letter", reason)
+    return judged.drop("parsed")
 
 
 @cache
-def _judged() -> tuple[Column, Column]:
+def _judged() -> tuple[Column, Column, Column]:
     text = f.col("value").cast("string")
-    options = {"columnNameOfCorruptRecord": _CORRUPT, "timestampFormat": schema.TIMESTAMP_FORMAT}
-    parsed = f.from_json(text, f"{schema.event_ddl()}, {_CORRUPT} string", options)
-    return parsed, _dead_letter(f.col("event"), text)
+    wrapped = f.concat(f.lit(_WRAPPED[0]), text, f.lit(_WRAPPED[1]))
+    options = {
+        "columnNameOfCorruptRecord": _CORRUPT,
+        "timestampFormat": schema.TIMESTAMP_FORMAT,
+        "allowSingleQuotes": "false",
+    }
+    parsed = f.from_json(wrapped, f"event struct<{schema.event_ddl()}>, end boolean, {_CORRUPT} string", options)
+    return parsed, f.col("parsed.event"), _dead_letter(f.col("parsed"), text, wrapped)
 
 
-def _dead_letter(event: Column, text: Column) -> Column:
+def _dead_letter(parsed: Column, text: Column, wrapped: Column) -> Column:
     """The first reason that holds, in the order of `DeadLetter`; which one is asked only of what is not valid."""
+    event = parsed["event"]
+    is_text = f.is_valid_utf8(text)
+    is_json = is_text & f.try_variant_get(f.try_parse_json(wrapped), "$.end", "boolean").isNotNull()
     known_type = f.coalesce(event["event_type"].isin(schema.supported_types()), f.lit(False))
     known_version = f.coalesce(event["schema_version"] >= 1, f.lit(False))
-    valid = event[_CORRUPT].isNull() & schema.has_valid_fields(event)
+    whole = parsed[_CORRUPT].isNull() & f.coalesce(parsed["end"], f.lit(False)) & is_text
+    valid = whole & schema.has_valid_fields(event)
     right_key = f.coalesce(f.col("key").cast("string") == event["realm"], f.lit(False))
     return (
         f.when(valid & right_key, None)
         .when(f.length(f.coalesce(text, f.lit(""))) == 0, DeadLetter.EMPTY_RECORD.value)
-        .when(f.try_parse_json(text).isNull(), DeadLetter.INVALID_JSON.value)
+        .when(~f.coalesce(is_json, f.lit(False)), DeadLetter.INVALID_JSON.value)
         .when(~known_type, DeadLetter.UNKNOWN_EVENT_TYPE.value)
         .when(~known_version, DeadLetter.UNSUPPORTED_SCHEMA_VERSION.value)
         .when(~valid, DeadLetter.INVALID_FIELDS.value)
