@@ -303,14 +303,17 @@ class Maintenance:
             files.delete(hadoop.Path(path), True)
 
 
-def maintain(settings: Settings, done: Callable[[Step], None]) -> bool:
-    """Does all steps once and hands each on; False if one failed. Raises HaggleError if another maintenance runs."""
+def maintain(settings: Settings, done: Callable[[Step], None], now: datetime | None = None) -> bool:
+    """Does all steps once and hands each on; False if one failed. Raises HaggleError if another maintenance runs.
+
+    Ages are counted from `now`, the present unless given.
+    """
     lock = DriverLock(settings, f"{CATALOG}.{SCHEMA}", "maintenance")
     if not lock.try_acquire():
         raise HaggleError("another maintenance of this lake runs, or its catalog does not answer")
     with _session(settings) as spark:
         lock.watch(lambda: _end_at_once(spark))
-        return Maintenance(spark, settings, datetime.now(UTC)).run(done)
+        return Maintenance(spark, settings, now or datetime.now(UTC)).run(done)
 
 
 @contextmanager
