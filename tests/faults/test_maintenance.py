@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -153,10 +153,8 @@ def traffic(settings: Settings, *, seed: int, rate: float = 200, trades: int = 1
             if ended.is_set():
                 raise Enough
 
-        try:
+        with suppress(Enough):
             simulate(settings, Order(players=20, trades=trades, seed=seed, rate=rate), progress)
-        except Enough:
-            pass
 
     thread = threading.Thread(target=playing)
     thread.start()
