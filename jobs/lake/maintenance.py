@@ -72,8 +72,6 @@ class Table:
         self.spark = spark
         self._settings = settings
         self._java: Any = spark._jvm  # noqa: SLF001 - PySpark's way to Iceberg's API
-        if not spark.catalog.tableExists(TABLE):
-            raise HaggleError(f"there is no table {TABLE} to maintain; the streams make it")
 
     def load(self) -> Any:
         """Iceberg's table as it is now."""
@@ -313,6 +311,9 @@ def maintain(settings: Settings, done: Callable[[Step], None], now: datetime | N
         raise HaggleError("another maintenance of this lake runs, or its catalog does not answer")
     with _session(settings) as spark:
         lock.watch(lambda: _end_at_once(spark))
+        if not spark.catalog.tableExists(TABLE):
+            _log.info("there is no table yet", extra={"context": {"table": TABLE}})
+            return True
         return Maintenance(spark, settings, now or datetime.now(UTC)).run(done)
 
 
