@@ -11,7 +11,7 @@ from typing import Final
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as f
 
-from app.contract.events import SCHEMA_VERSION
+from app.contract.events import ENVELOPE, SCHEMA_VERSION
 from app.contract.reasons import DeadLetter
 from app.contract.tables import EVENTS, event_columns
 from jobs.streams import schema
@@ -29,10 +29,6 @@ PARSING_OPTIONS: Final = {
 The excluded rules copy the parsing of an event to every place that looks at one of its fields, about a hundred times.
 """
 
-_ENVELOPE: Final = (
-    r'^\{"event_type":"\w+","event_id":"[\w:-]+","schema_version":\d+,"realm":"([\w-]+)","sequence":(\d{1,16}),'
-)
-"""How the relay begins an event; what begins otherwise may be an event all the same, and is looked at closely."""
 _ENVELOPE_MAX_CHARACTERS: Final = 400
 _SEQUENCE_NAME: Final = '"sequence":'
 
@@ -53,7 +49,7 @@ def numbers(records: DataFrame) -> DataFrame:
 def _numbered() -> tuple[Column, Column]:
     key, text = f.col("key").cast("string"), f.col("value").cast("string")
     head = f.substring(text, 1, _ENVELOPE_MAX_CHARACTERS)
-    realm, sequence = (f.regexp_extract(head, _ENVELOPE, group) for group in (1, 2))
+    realm, sequence = (f.regexp_extract(head, ENVELOPE, group) for group in (1, 2))
     # a second "sequence" could be the one that the parser takes
     second = f.locate(_SEQUENCE_NAME, f.substr(text, f.locate(_SEQUENCE_NAME, text) + f.lit(1)))
     return key.alias("realm"), f.when((realm == key) & (second == 0), sequence.cast("bigint")).alias("sequence")
