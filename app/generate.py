@@ -44,8 +44,8 @@ def _events_page() -> str:
     parts = [_NOTE, "# Events, table, views and reasons\n"]
     parts.append(
         "Every decided command is one JSON event in the Kafka topic `haggle.events.v1`; its key is the realm. "
-        "The streams (`jobs/streams`) land each record of it as a row of `lake.haggle.events`; everything else there is "
-        "a view over that table.\n"
+        "The streams (`jobs/streams`) land each record of it as a row of `lake.haggle.events`; everything else there "
+        "is a view over that table.\n"
     )
     parts.append("## Events\n")
     parts += [_struct_section(event_type, f"`{event_type.__struct_config__.tag}`") for event_type in EVENT_TYPES]

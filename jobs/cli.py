@@ -12,8 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from dataclasses import asdict, dataclass, field, replace
 from functools import reduce
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,26 +20,34 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from app.contract.reasons import DeadLetter
 from app.errors import HaggleError
 from app.settings import Settings, load_settings
 from jobs.engine import service_key
 from jobs.lag import Lag, read_lag
+from jobs.lake import dead_letters
 from jobs.lake.audit import WAIT_S, Check, accept_loss, audit, wait_until_queryable
 from jobs.lake.ledger import Loss
+from jobs.lake.trino import Lake
 from jobs.report.answers import lines_of, make_report
 from jobs.report.render import write_report
+from jobs.report.shelf import shelf_name, tidy
 from jobs.simulate.run import Order, Outcome, simulate
 from jobs.simulate.run import Progress as OnProgress
 
 if TYPE_CHECKING:
     from jobs.embedded.stack import Stack
+    from jobs.lake.maintenance import Step
 
 DEFAULT_HOME: Final = Path(".haggle")
 DEMO_HOME: Final = Path(".haggle-demo")
+SHELF: Final = Path("reports")
 _LOG_INTERVAL_S: Final = 5.0
+_NAMED: Final = 10
 _BAR_INTERVAL_S: Final = 0.1
 _out = Console(highlight=False)
 
@@ -192,11 +199,15 @@ def simulate_command(stack: "Stack", /, **options: Any) -> None:
 
 
 @cli.command("report")
-@click.option("--folder", type=click.Path(path_type=Path), help="Where to write it; default reports/<time>.")
+@click.option("--shelf", type=click.Path(path_type=Path), default=SHELF, help="Folder that gets a folder per report.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Write it exactly here; no older one is removed.")
 @click.pass_obj
-def report_command(stack: "Stack", folder: Path | None) -> None:
-    """Answer the business questions through Trino; print them, and write them as HTML and JSON."""
-    _report(stack.settings(), folder)
+def report_command(stack: "Stack", shelf: Path, folder: Path | None) -> None:
+    """Answer the business questions through Trino; print them, and write them as HTML and JSON.
+
+    The shelf keeps the newest REPORT_KEEP reports, and REPORT_KEEP_MIB of them at the most; `newest` leads to the last.
+    """
+    _report(stack.settings(), shelf, folder)
 
 
 @cli.command("audit")
@@ -234,6 +245,82 @@ def accept_loss_command(stack: "Stack", first: int, last: int, reason: str) -> N
     loss = Loss(first, last, reason)
     accept_loss(settings, loss)
     _out.print(f"The loss of {loss.count:,} events of realm {settings.realm}, {first:,} to {last:,}, is accepted.")
+
+
+@cli.command("maintain")
+@click.option("--json", "as_json", is_flag=True, help="For programs: a line for each step.")
+@click.pass_obj
+def maintain_command(stack: "Stack", *, as_json: bool) -> None:
+    """Merge small files, tag days, expire snapshots, remove what nobody needs. Exit code 1 if a step failed."""
+    # Spark takes a second to import, for which other commands need not wait
+    from jobs.lake import maintenance  # noqa: PLC0415
+
+    steps: list[maintenance.Step] = []
+    settings = stack.settings()
+    if as_json:
+        ok = maintenance.maintain(settings, lambda step: click.echo(maintenance.as_json(step)))
+    else:
+        with _out.status("Maintaining the lake …"):
+            ok = maintenance.maintain(settings, steps.append)
+        _print_steps(steps)
+    sys.exit(0 if ok else 1)
+
+
+@cli.group("dead-letters")
+def dead_letters_group() -> None:
+    """Records of the topic that are not valid events: list them, show one, replay those that a fix made valid."""
+
+
+@dead_letters_group.command("list")
+@click.option(
+    "--reason", type=click.Choice([str(reason) for reason in DeadLetter]), help="Only those with this reason."
+)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, help="Most to list, newest first.")
+@click.pass_obj
+def dead_letters_list(stack: "Stack", reason: str | None, limit: int) -> None:
+    """List dead letters, newest first."""
+    result = dead_letters.list_dead_letters(Lake(stack.settings()), reason, limit)
+    table = Table(*result.columns, box=None)
+    for row in result.rows:
+        table.add_row(*[str(cell) for cell in row])
+    _out.print(table)
+
+
+@dead_letters_group.command("show")
+@click.argument("partition", type=int)
+@click.argument("offset", type=int)
+@click.pass_obj
+def dead_letters_show(stack: "Stack", partition: int, offset: int) -> None:
+    """Show the record at a place in Kafka, as it was."""
+    for record in dead_letters.show_dead_letter(Lake(stack.settings()), partition, offset):
+        for name, cell in record.items():
+            shown = cell.decode(errors="backslashreplace") if isinstance(cell, bytes) else cell
+            _out.print(f"{name:<12} {shown}", markup=False, soft_wrap=True)
+
+
+@dead_letters_group.command("replay")
+@click.pass_obj
+def dead_letters_replay(stack: "Stack") -> None:
+    """Make rows of the dead letters that are valid events now, each once; the others stay, with their reasons."""
+    # Spark takes a second to import, for which other commands need not wait
+    from jobs.lake.replay import replay  # noqa: PLC0415
+    from jobs.streams.session import build_session  # noqa: PLC0415
+
+    settings = replace(stack.settings(), spark_master="local[1]", spark_ui_port=0, spark_driver_memory_mib=512)
+    spark = build_session(settings)
+    try:
+        done = replay(spark)
+    finally:
+        spark.stop()
+    _out.print(f"{done.events:,} dead letters became rows{_named(done.sequences)}")
+    for reason, count in sorted(done.left.items()):
+        _out.print(f"{count:,} stay: {reason} ({DeadLetter(reason).help})")
+
+
+def _named(sequences: tuple[tuple[str, int], ...]) -> str:
+    names = ", ".join(f"{realm} {sequence:,}" for realm, sequence in sequences[:_NAMED])
+    more = f" and {len(sequences) - _NAMED:,} more" if len(sequences) > _NAMED else ""
+    return f": {names}{more}" if sequences else ""
 
 
 # ---------------------------------------------------------------- demo
@@ -305,7 +392,7 @@ def _demo(stack: "Stack", order: Order, timing: Phases) -> None:
         checks = audit(settings)
     _print_checks(checks)
     with timing.timed("questions and report"):
-        _report(settings, None)
+        _report(settings, SHELF)
     if not all(check.ok for check in checks):
         raise HaggleError("the audit found something wrong; see above")
 
@@ -432,10 +519,22 @@ def _print_checks(checks: list[Check]) -> None:
     _out.print(table)
 
 
-def _report(settings: Settings, folder: Path | None) -> None:
+def _print_steps(steps: "list[Step]") -> None:
+    table = Table("step", "of", "before", "after", "MiB before", "after", "seconds", "", box=None)
+    for step in steps:
+        counts = (f"{size.count:,}" for size in (step.before, step.after))
+        sizes = (f"{size.size_bytes / 2**20:,.1f}" if size.size_bytes else "" for size in (step.before, step.after))
+        problem = f"[red]{escape(step.problem)}[/]" if step.problem else ""
+        table.add_row(step.name, step.what, *counts, *sizes, f"{step.seconds:.1f}", problem)
+    _out.print(table)
+
+
+def _report(settings: Settings, shelf: Path, folder: Path | None = None) -> None:
     with _out.status("Asking Trino …"):
         report = make_report(settings)
-        html, data = write_report(report, folder or Path("reports") / datetime.now().strftime("%Y-%m-%d-%H%M%S"))  # noqa: DTZ005
+        html, data = write_report(report, folder or shelf / shelf_name(report.made_at))
+        if not folder:
+            tidy(shelf, settings.report_keep, settings.report_keep_mib * 2**20)
     table = Table("question", "answer", "took", show_lines=True)
     for line in lines_of(report):
         table.add_row(*line)

@@ -1,7 +1,7 @@
-"""Makes the table `events` and the views over it, by Spark, the one writer of the lake. Called by the streams at start.
+"""Makes the table `events` and the views over it, by Spark, the one writer of the lake. The streams call it at start.
 
-Trino cannot make them: it reads only. So the views are written through Iceberg's own catalog, in Trino's dialect; each is
-replaced in one step, so that who asks during an upgrade finds the old one or the new one.
+Trino cannot make them: it reads only. So the views are written through Iceberg's own catalog, in Trino's dialect; each
+is replaced in one step, so that who asks during an upgrade finds the old one or the new one.
 """
 
 from typing import Any, Final
@@ -33,7 +33,7 @@ PROPERTIES: Final = {
 
 
 def prepare_lake(spark: SparkSession) -> None:
-    """Makes what is missing, adds columns that later versions brought, and replaces views that are not as they should be.
+    """Makes what is missing, adds columns that later versions brought, and replaces views that have changed.
 
     Raises HaggleError if the lake is of the time before there was one table.
     """

@@ -44,7 +44,7 @@ class Lake:
             max_attempts=3,
         )
 
-    def ask(self, name: str, parameters: tuple[Any, ...]) -> Result:
+    def ask(self, name: str, parameters: tuple[Any, ...] = ()) -> Result:
         """Runs sql/<name>.sql."""
         return self.run((SQL / f"{name}.sql").read_text(), parameters)
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from app.contract.economy import CLASSES, ITEMS
 from app.settings import Settings
-from jobs.lake.trino import SQL, Lake, Result, parameters_of
+from jobs.lake.trino import SQL, Lake, Result
 
 _SHOWN: Final = 5
 
@@ -65,20 +65,28 @@ def make_report(settings: Settings) -> Report:
     lake.run("select 1")  # the first statement of a session also pays for its start
     questions = [_ask(lake, path.stem, settings.realm) for path in sorted((SQL / "questions").glob("*.sql"))]
     figures = {
-        path.stem: lake.ask(f"figures/{path.stem}", parameters_of(f"figures/{path.stem}", settings.realm))
+        path.stem: of_realm(lake.ask(f"figures/{path.stem}"), settings.realm)
         for path in sorted((SQL / "figures").glob("*.sql"))
     }
     return Report(settings.realm, datetime.now(UTC), questions, figures)
 
 
+def of_realm(result: Result, realm: str) -> Result:
+    """The rows of one realm, in their order; every answer has one or none, or a few, of each realm."""
+    place = result.columns.index("realm")
+    return result._replace(rows=[row for row in result.rows if row[place] == realm])
+
+
 def _ask(lake: Lake, name: str, realm: str) -> Question:
     sql = (SQL / "questions" / f"{name}.sql").read_text()
     title = sql.splitlines()[0].removeprefix("-- question: ")
-    result = lake.ask(f"questions/{name}", parameters_of(f"questions/{name}", realm))
+    result = of_realm(lake.ask(f"questions/{name}"), realm)
     return Question(name, title, _ANSWERS[name](result.records()), _REFERENCES[name](result.records()), sql, result)
 
 
 def _trades(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return "0 trades, and 0 refused"
     return f"{rows[0]['trades']:,} trades, and {rows[0]['refused']:,} refused"
 
 
@@ -113,6 +121,8 @@ def _most_valuable(rows: list[dict[str, Any]]) -> str:
 
 
 def _offers(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return "none was made, and 0 refused"
     row = rows[0]
     if not row["made"]:
         return f"none was made, and {row['refused']:,} refused"
@@ -122,7 +132,7 @@ def _offers(rows: list[dict[str, Any]]) -> str:
 
 
 def _trades_reference(rows: list[dict[str, Any]]) -> str:
-    if rows[0]["trades"] == REFERENCE_TRADES:
+    if rows and rows[0]["trades"] == REFERENCE_TRADES:
         return f"{REFERENCE_TRADES:,}, as here."
     return f"{REFERENCE_TRADES:,}; here as many as were simulated, in one or more runs."
 

@@ -90,7 +90,8 @@ def _draw_value(report: Report, axes: Axes) -> None:
 
 
 def _draw_offers(report: Report, axes: Axes) -> None:
-    (row,) = report.questions[4].result.records()
+    row = next(iter(report.questions[4].result.records()), {})
     statuses = ["accepted", "declined", "cancelled", "expired", "still_open"][::-1]
-    axes.barh([status.replace("_", " ") for status in statuses], [row[status] for status in statuses], color=_INK)
+    counts = [row.get(status, 0) for status in statuses]
+    axes.barh([status.replace("_", " ") for status in statuses], counts, color=_INK)
     axes.set_xlabel("offers")

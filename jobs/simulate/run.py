@@ -165,7 +165,12 @@ class _Run:
         else:
             self._outcome.accepted += 1
         if self._log:
-            entry = {"request": body, "status": status, "answer": msgspec.Raw(answer)}
+            entry = {
+                "request": body,
+                "status": status,
+                "answer": msgspec.Raw(answer),
+                "answered_at": time.time(),  # seconds since 1970
+            }
             self._log.write(msgspec.json.encode(entry) + b"\n")
 
     async def _offer(self, connection: Connection, offer: PlannedOffer) -> None:

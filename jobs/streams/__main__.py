@@ -5,6 +5,7 @@ lost or an old checkpoint, a restored table or a topic filled again need nothing
 """
 
 import contextlib
+import json
 import logging
 import os
 import signal
@@ -48,15 +49,17 @@ class Stream:
         self._topic = Topic(settings)
 
     def run(self) -> None:
-        """Runs for ever: the loss of a server ends the query, and the next one goes on where the table ends."""
+        """Runs for ever: the loss of a server ends the query, and the next one goes on where the table ends.
+
+        Exits with 1 when Spark itself has ended, so that whoever started this process starts another.
+        """
         pause_s = _FIRST_PAUSE_S
         while True:
             started = time.monotonic()
             try:
                 self._run_query()
             except (HaggleError, PySparkException, Py4JError) as error:
-                problem = " ".join(str(error).split())[:500]
-                self._progress.fail(problem)
+                problem = _note(self._spark, self._progress, error)
                 _log.warning("the query starts anew", extra={"context": {"error": problem, "in_s": pause_s}})
             pause_s = _FIRST_PAUSE_S if time.monotonic() - started > _GETS_ON_S else min(2 * pause_s, _LONGEST_PAUSE_S)
             time.sleep(pause_s)
@@ -116,11 +119,30 @@ class Stream:
 
 def _read_offsets(query: StreamingQuery, topic: str) -> dict[int, int]:
     """Up to where the newest finished batch has read; empty before the first."""
-    progress: Any = query.lastProgress
-    if not progress or not progress["sources"] or not progress["sources"][0]["endOffset"]:
-        return {}
-    offsets = progress["sources"][0]["endOffset"][topic]
+    java: Any = query
+    progress = java._jsq.lastProgress()  # noqa: SLF001 - PySpark's own form of it has lost the offsets' JSON
+    sources = json.loads(progress.json())["sources"] if progress else []
+    offsets = (sources[0]["endOffset"] or {}).get(topic, {}) if sources else {}
     return {int(partition): offset for partition, offset in offsets.items()}
+
+
+def _note(spark: SparkSession, progress: Progress, error: Exception) -> str:
+    """What /readyz and a log line say of an error that another attempt may be rid of; without Spark there is none."""
+    problem = " ".join(str(error).split())[:500]
+    progress.fail(problem)
+    if _has_ended(spark):
+        _log.error("Spark has ended, and so do the streams", extra={"context": {"error": problem}})
+        sys.exit(1)
+    return problem
+
+
+def _has_ended(spark: SparkSession) -> bool:
+    """Whether no query can start any more: the JVM is gone, or Spark has stopped itself."""
+    context: Any = spark.sparkContext
+    try:
+        return context._gateway.proc.poll() is not None or bool(context._jsc.sc().isStopped())  # noqa: SLF001
+    except (Py4JError, OSError):
+        return True
 
 
 def _end_at_once(spark: SparkSession) -> None:
@@ -130,8 +152,26 @@ def _end_at_once(spark: SparkSession) -> None:
     os._exit(1)
 
 
+def _prepare(spark: SparkSession, settings: Settings, progress: Progress) -> None:
+    """Makes what the query needs, as soon as HDFS and the catalog are there for it.
+
+    Raises HaggleError if the lake is not this version's to write.
+    """
+    while True:
+        try:
+            prepare_folders(spark, settings)
+            clear_checkpoints(spark, settings)
+            prepare_lake(spark)
+        except (PySparkException, Py4JError) as error:
+            context = {"error": _note(spark, progress, error), "in_s": _FIRST_PAUSE_S}
+            _log.warning("the lake cannot be prepared yet", extra={"context": context})
+            time.sleep(_FIRST_PAUSE_S)
+        else:
+            return
+
+
 def main() -> None:
-    """Lands events until SIGTERM; exits with 1 when the lake is not ours to write, so that whoever started this tries anew."""
+    """Lands events until SIGTERM; exits with 1 when the lake is not this version's to write, or the lock is lost."""
     settings = load_settings(os.environ)
     configure_logs(settings.log_level)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -142,10 +182,8 @@ def main() -> None:
     spark = build_session(settings)
     lock.watch(lambda: _end_at_once(spark))
     spark.sparkContext.setLogLevel("WARN")
-    prepare_folders(spark, settings)
-    clear_checkpoints(spark, settings)
     try:
-        prepare_lake(spark)
+        _prepare(spark, settings, progress)
     except HaggleError as error:
         _log.error("the streams refuse to start", extra={"context": {"error": str(error)}})
         sys.exit(1)

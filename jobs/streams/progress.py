@@ -37,9 +37,7 @@ _dead = Counter("haggle_lake_dead_letters", "Kafka records that landed as dead l
 _skipped = Counter("haggle_lake_skipped_sequences", "Sequence numbers that Kafka did not hold", ["realm"])
 _refilled = Counter("haggle_lake_refilled_events", "Events of a topic filled again that had landed before")
 _failures = Counter("haggle_lake_query_failures", "Times the query had to start anew")
-_batch_seconds = Gauge(
-    "haggle_lake_batch_seconds", "Time that the newest batch took, from its first look to its commit"
-)
+_batch_seconds = Gauge("haggle_lake_batch_seconds", "Time that the newest batch took, up to its commit")
 
 
 @dataclass(frozen=True, slots=True)

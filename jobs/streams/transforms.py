@@ -1,7 +1,7 @@
 """Pure DataFrame → DataFrame functions from Kafka records to the rows of the table `events`. Called by landing.py.
 
-Input is what Spark's Kafka source gives: key, value, topic, partition, offset, timestamp. All expressions are built once
-and used for every micro-batch: building one takes a call into the JVM for each of its thousand parts.
+Input is what Spark's Kafka source gives: key, value, topic, partition, offset, timestamp. All expressions are built
+once and used for every micro-batch: building one takes a call into the JVM for each of its thousand parts.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,10 @@ from app.contract.tables import EVENTS, event_columns
 from jobs.streams import schema
 
 _CORRUPT: Final = "_corrupt_record"
+_WRAPPED: Final = ('{"event":', ',"end":true}')
+"""An event is parsed within this, since the parser reads one value and leaves what comes after it: with the end seen,
+nothing has come after it.
+"""
 _COPYING_RULES: Final = ("PushDownPredicates", "PushPredicateThroughNonJoin", "OptimizeCsvJsonExprs")
 
 PARSING_OPTIONS: Final = {
@@ -30,7 +34,7 @@ The excluded rules copy the parsing of an event to every place that looks at one
 """
 
 _ENVELOPE_MAX_CHARACTERS: Final = 400
-_SEQUENCE_NAME: Final = '"sequence":'
+_SEQUENCE_NAME: Final = '"sequence"'
 
 
 # ---------------------------------------------------------------- sequence numbers, without parsing
@@ -73,28 +77,38 @@ def _number_aggregates() -> tuple[Column, ...]:
 
 def judge(records: DataFrame) -> DataFrame:
     """The records with the parsed `event` and the `dead_letter` reason, which is null where the event is valid."""
-    parsed, reason = _judged()
-    return records.withColumn("event", parsed).withColumn("dead_letter", reason)
+    parsed, event, reason = _judged()
+    judged = records.withColumn("parsed", parsed).withColumn("event", event).withColumn("dead_letter", reason)
+    return judged.drop("parsed")
 
 
 @cache
-def _judged() -> tuple[Column, Column]:
+def _judged() -> tuple[Column, Column, Column]:
     text = f.col("value").cast("string")
-    options = {"columnNameOfCorruptRecord": _CORRUPT, "timestampFormat": schema.TIMESTAMP_FORMAT}
-    parsed = f.from_json(text, f"{schema.event_ddl()}, {_CORRUPT} string", options)
-    return parsed, _dead_letter(f.col("event"), text)
+    wrapped = f.concat(f.lit(_WRAPPED[0]), text, f.lit(_WRAPPED[1]))
+    options = {
+        "columnNameOfCorruptRecord": _CORRUPT,
+        "timestampFormat": schema.TIMESTAMP_FORMAT,
+        "allowSingleQuotes": "false",
+    }
+    parsed = f.from_json(wrapped, f"event struct<{schema.event_ddl()}>, end boolean, {_CORRUPT} string", options)
+    return parsed, f.col("parsed.event"), _dead_letter(f.col("parsed"), text, wrapped)
 
 
-def _dead_letter(event: Column, text: Column) -> Column:
+def _dead_letter(parsed: Column, text: Column, wrapped: Column) -> Column:
     """The first reason that holds, in the order of `DeadLetter`; which one is asked only of what is not valid."""
+    event = parsed["event"]
+    is_text = f.is_valid_utf8(text)
+    is_json = is_text & f.try_variant_get(f.try_parse_json(wrapped), "$.end", "boolean").isNotNull()
     known_type = f.coalesce(event["event_type"].isin(schema.supported_types()), f.lit(False))
     known_version = f.coalesce(event["schema_version"] >= 1, f.lit(False))
-    valid = event[_CORRUPT].isNull() & schema.has_valid_fields(event)
+    whole = parsed[_CORRUPT].isNull() & f.coalesce(parsed["end"], f.lit(False)) & is_text
+    valid = whole & schema.has_valid_fields(event)
     right_key = f.coalesce(f.col("key").cast("string") == event["realm"], f.lit(False))
     return (
         f.when(valid & right_key, None)
         .when(f.length(f.coalesce(text, f.lit(""))) == 0, DeadLetter.EMPTY_RECORD.value)
-        .when(f.try_parse_json(text).isNull(), DeadLetter.INVALID_JSON.value)
+        .when(~f.coalesce(is_json, f.lit(False)), DeadLetter.INVALID_JSON.value)
         .when(~known_type, DeadLetter.UNKNOWN_EVENT_TYPE.value)
         .when(~known_version, DeadLetter.UNSUPPORTED_SCHEMA_VERSION.value)
         .when(~valid, DeadLetter.INVALID_FIELDS.value)
@@ -135,18 +149,17 @@ def skips(ordered: DataFrame) -> DataFrame:
     return ordered.where(here).select(f.col("event.realm"), f.col("expected").alias("first"), last)
 
 
-def rows(judged: DataFrame, topic_id: str) -> DataFrame:
+def rows(judged: DataFrame, topic_id: Column) -> DataFrame:
     """The rows of `events`: what an event says where it is valid, the raw record where it says more or is not."""
     with_event = judged.withColumn("event", f.when(f.col("dead_letter").isNull(), f.col("event")))
-    return with_event.select(*_row_columns(topic_id))
+    return with_event.select(*_row_columns(), topic_id.alias("kafka_topic_id")).select(*_column_names())
 
 
 @cache
-def _row_columns(topic_id: str) -> tuple[Column, ...]:
+def _row_columns() -> tuple[Column, ...]:
     dead = f.col("dead_letter").isNotNull()
     own = {
         "kafka_topic": f.col("topic"),
-        "kafka_topic_id": f.lit(topic_id),
         "kafka_partition": f.col("partition"),
         "kafka_offset": f.col("offset"),
         "recorded_at": f.col("timestamp"),
@@ -155,4 +168,13 @@ def _row_columns(topic_id: str) -> tuple[Column, ...]:
         "raw": f.when(dead | (f.col("event.schema_version") > SCHEMA_VERSION), f.col("value")),
     }
     columns = own | {column.name: f.col(f"event.{column.name}") for column in event_columns()}
-    return tuple(columns[column.name].cast(column.type.spark).alias(column.name) for column in EVENTS.columns)
+    return tuple(
+        columns[column.name].cast(column.type.spark).alias(column.name)
+        for column in EVENTS.columns
+        if column.name in columns
+    )
+
+
+@cache
+def _column_names() -> tuple[str, ...]:
+    return tuple(column.name for column in EVENTS.columns)

@@ -1,7 +1,7 @@
 """How far the table has come: read from the table itself, whose every commit holds a prefix of each realm.
 
-A file's least and greatest values stand in Iceberg's metadata, so a file of one realm and one Kafka partition is not opened;
-only what was landed after the oldest file that mixes them is read.
+A file's least and greatest values stand in Iceberg's metadata, so a file of one realm and one Kafka partition is not
+opened; only what was recorded since the oldest file that mixes them is read.
 """
 
 from dataclasses import dataclass, field

@@ -1,23 +1,25 @@
 -- question: Which item was traded most?
--- grain: one row per item that was traded
+-- grain: one row per realm and item that was traded
 -- counted: item lines of accepted trades, both sides: by units moved and by trade lines; ties share a rank
--- parameters: 1 realm
--- order: most units first, then most lines, then item_id
+-- parameters: none
+-- order: realm, most units first, then most lines, then item_id
 with traded as (
     select
+        realm,
         item_id,
         sum(quantity) as units,
         count(*) as trade_lines
     from lake.haggle.trade_lines
-    where realm = ? and status = 'accepted'
-    group by item_id
+    where status = 'accepted'
+    group by realm, item_id
 )
 
 select
+    realm,
     item_id,
     units,
     trade_lines,
-    rank() over (order by units desc) as rank_by_units,
-    rank() over (order by trade_lines desc) as rank_by_lines
+    rank() over (partition by realm order by units desc) as rank_by_units,
+    rank() over (partition by realm order by trade_lines desc) as rank_by_lines
 from traded
-order by units desc, trade_lines desc, item_id asc
+order by realm asc, units desc, trade_lines desc, item_id asc

@@ -1,33 +1,32 @@
 -- question: Who ever held the most valuable inventory (gold value of all items at once)?
--- grain: one row per player that ever reached the highest value; ties are all shown
+-- grain: one row per realm and player that ever reached the highest value of the realm; ties are all shown
 -- counted: every state that a player was ever in, the state at creation included; the first time it was reached
--- parameters: 1 realm, 2 the same realm
--- order: who reached it first, then player_id
-with states as (
+-- parameters: none
+-- order: realm, who reached it first, then player_id
+with highest as (
     select
-        player_id,
-        version,
-        sequence,
-        occurred_at,
-        item_value,
-        max(item_value) over () as highest
+        realm,
+        max(item_value) as item_value
     from lake.haggle.player_states
-    where realm = ?
+    group by realm
 ),
 
 reached as (
     select
-        player_id,
-        max(item_value) as item_value,
-        min(sequence) as sequence,
-        min(version) as version,
-        min_by(occurred_at, sequence) as occurred_at
-    from states
-    where item_value = highest
-    group by player_id
+        states.realm,
+        states.player_id,
+        states.item_value,
+        min(states.sequence) as sequence,
+        min(states.version) as version,
+        min_by(states.occurred_at, states.sequence) as occurred_at
+    from lake.haggle.player_states as states
+    inner join highest
+        on states.realm = highest.realm and states.item_value = highest.item_value
+    group by states.realm, states.player_id, states.item_value
 )
 
 select
+    reached.realm,
     reached.player_id,
     created.username,
     created.player_class,
@@ -36,6 +35,7 @@ select
     reached.occurred_at
 from reached
 inner join lake.haggle.player_states as created
-    on reached.player_id = created.player_id
-where created.realm = ? and created.version = 1
-order by reached.sequence, reached.player_id
+    on reached.realm = created.realm and reached.player_id = created.player_id
+-- version 1: the state at creation, which alone names the player
+where created.username is not null
+order by reached.realm, reached.sequence, reached.player_id

@@ -4,13 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
-from pyspark.sql import types as t
 
 from app.contract.economy import CLASSES, ITEMS, MAX_CAPACITY
-from app.contract.events import decode_event
+from app.contract.events import EVENT_TYPES, decode_event
 from app.contract.reasons import OfferOutcome, Rejection
+from app.contract.tables import EVENTS, FORMER_TABLES, VIEWS, View, event_columns
 from app.generate import ROOT, generated_files
-from jobs.streams.schema import event_schema, supported_types
+from jobs.streams.schema import event_ddl, supported_types
 
 LUA = (ROOT / "app/lua/haggle.lua").read_text()
 
@@ -43,15 +43,37 @@ def test_every_class_starts_with_899_units_of_999_and_the_weights_are_out_of_20(
         assert set(player_class.items) <= set(ITEMS)
 
 
-def test_sparks_schema_has_the_fields_of_all_event_types_with_the_contracts_types() -> None:
-    schema = event_schema()
-    kinds = {item.name: item.dataType for item in schema}
-    assert kinds["sequence"] == t.LongType()
-    assert kinds["occurred_at"] == t.TimestampType()
-    side = kinds["player_1"]
-    assert isinstance(side, t.StructType)
-    assert side.fieldNames() == ["player_id", "gold", "item_value", "items", "state"]
-    assert {"username", "reason", "trade_id", "state", "max_capacity"} <= set(kinds)
+def test_the_table_has_the_fields_of_all_event_types_nested_as_the_events_are() -> None:
+    spark = {column.name: column.type.spark for column in event_columns()}
+    assert next(iter(spark)) == "event_type"
+    assert (spark["sequence"], spark["occurred_at"], spark["reason"]) == ("bigint", "timestamp", "string")
+    assert spark["player_1"] == spark["player_2"]
+    assert spark["player_1"] == (
+        "struct<player_id: bigint, gold: bigint, item_value: bigint, "
+        "items: array<struct<item_id: bigint, quantity: bigint, value: bigint>>, "
+        f"state: {spark['state']}>"
+    )
+    fields = {name for event_type in EVENT_TYPES for name in event_type.__struct_fields__}
+    assert set(spark) == fields | {"event_type"}
+    assert {column.name for column in EVENTS.columns} > set(spark)
+    assert all(column.nullable for column in event_columns()), "a dead letter has none of them"
+
+
+def test_sparks_schema_of_an_event_is_the_events_part_of_the_table() -> None:
+    assert event_ddl() == ", ".join(f"{column.name} {column.type.spark}" for column in event_columns())
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_a_view_gives_its_columns_alone_and_in_their_order_in_every_branch(view: View) -> None:
+    for select in view.query().split("\nunion all\n"):
+        (columns,) = re.findall(r"select\n(.*)\nfrom lake\.haggle\.events\n", select, flags=re.DOTALL)
+        given = [line.strip().removesuffix(",").rsplit(" as ")[-1] for line in columns.split(",\n")]
+        assert given == [column.name for column in view.columns]
+
+
+@pytest.mark.parametrize("name", FORMER_TABLES)
+def test_every_table_that_there_was_is_a_view_under_its_name(name: str) -> None:
+    assert name in {view.name for view in VIEWS}
 
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b'{"event_type": "trade_undone"}'])
