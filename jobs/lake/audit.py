@@ -124,14 +124,14 @@ class _Audit:
             self._follow(part)
         self._book.sequence = until
         tail = tail_of(self._ask("changes", 4, (until, max(until, arrival.until))).rows)
-        comparison = Comparison(self._book, tail, is_behind=arrival.behind_events > 0)
+        compared = Comparison(self._book, tail, is_behind=arrival.behind_events > 0).compare(players)
         return [
             _lag(before, arrival),
             kafka,
             events,
-            self._check_states(),
+            self._check_states(compared.lost_versions),
             self._check_dead_letters(),
-            *self._compare(comparison.compare(players)),
+            *self._compare(compared),
         ]
 
     def _ask(self, name: str, times: int, part: Part) -> Any:
@@ -270,19 +270,18 @@ class _Audit:
             book.broken += [f"states of player {player_id}" for player_id in sorted(players)[_NAMED:]]
             players.clear()
 
-    def _check_states(self) -> Check:
+    def _check_states(self, lost_versions: int) -> Check:
         book = self._book
+        missing = book.missing_versions + lost_versions
         lost = sum(loss.count for loss in self._losses)
         broken = list(book.broken)
-        if book.missing_versions > 2 * lost:
-            broken.append(
-                f"{book.missing_versions:,} versions are missing, more than {lost:,} lost events can have made"
-            )
+        if missing > 2 * lost:
+            broken.append(f"{missing:,} versions are missing, more than {lost:,} lost events can have made")
         if broken:
             return Check("states", ok=False, seen=f"do not follow from the ones before: {_named(broken)}")
         seen = f"{book.states:,} states of {len(book.changed):,} players, each follows from the one before"
-        if book.missing_versions:
-            seen += f", but for {book.missing_versions:,} that went with accepted losses"
+        if missing:
+            seen += f", but for {missing:,} that went with accepted losses"
         return Check("states", ok=True, seen=seen)
 
     def _check_dead_letters(self) -> Check:

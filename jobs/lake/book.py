@@ -70,7 +70,7 @@ class Book:
 
     `unlinked` are players some of whose states or items do not follow; which ones, another query names.
     `changed` are the players that changed since the book was opened, `created` is what creations brought in all, and
-    `missing_versions` counts the states that went with accepted losses.
+    `missing_versions` counts the states that went with accepted losses, `uncreated` are players whose creation did.
     """
 
     def __init__(self, players: Mapping[int, Player], losses: Sequence[Range], sequence: int) -> None:
@@ -80,6 +80,7 @@ class Book:
         self.changed: set[int] = set()
         self.states = 0
         self.missing_versions = 0
+        self.uncreated: set[int] = set()
         self.created: Amounts = {}
         for player in players.values():
             add(self.created, player.items | {GOLD: player.gold})
@@ -119,6 +120,8 @@ class Book:
             if row["first_version"] - 1 > player.version and self.lost_between(player.sequence, row["first_sequence"]):
                 self.missing_versions += row["first_version"] - 1 - player.version
                 player.unproved = True
+                if not player.version:
+                    self.uncreated.add(player_id)
             else:
                 self._name(player_id, row["first_version"], row["first_sequence"])
         if not row["follows"]:

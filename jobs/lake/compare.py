@@ -56,9 +56,9 @@ class Comparison:
     def _compare(self, player_id: int, found: InRedis) -> None:
         player = self._book.players.get(player_id, _NOBODY)
         changes = [change for change in self._tail.get(player_id, ()) if change.version <= found.version]
-        version = changes[-1].version if changes else player.version
-        if version != found.version:
-            self._compare_version(player_id, found, version)
+        versions = dict.fromkeys(change.version for change in changes)
+        if [player.version, *versions] != list(range(player.version, found.version + 1)):
+            self._compare_version(player_id, player, changes, found)
         elif player.unproved:
             self._compare_totals(player_id, player, changes, found)
         else:
@@ -69,33 +69,41 @@ class Comparison:
             self.found.amounts += len(found.owned)
             self.found.held_amounts += len(found.held)
 
-    def _compare_version(self, player_id: int, found: InRedis, version: int) -> None:
-        player = self._book.players.get(player_id, _NOBODY)
-        if found.version > version and self._is_behind:
+    def _compare_version(self, player_id: int, player: Player, changes: Sequence[Change], found: InRedis) -> None:
+        """The changes do not lead to the version that was read."""
+        versions = sorted({change.version for change in changes})
+        newest = versions[-1] if versions else player.version
+        lost_before = versions[0] if versions else found.version + 1
+        rest = list(range(lost_before, found.version + 1))
+        if self._is_behind and found.version > newest:
             self.found.pending += 1
-        elif found.version > version and not self._tail.get(player_id) and self._book.lost_after(player.sequence):
-            self._adopt_lost(player_id, found)
+        elif lost_before > player.version + 1 and versions == rest and self._book.lost_after(player.sequence):
+            self._adopt_lost(player_id, player, changes, found)
+        elif newest != found.version:
+            text = f"player {player_id} has version {found.version:,} in Redis, and {newest:,} by the events"
+            self.found.differences.append(text)
         else:
-            text = f"player {player_id} has version {found.version:,} in Redis, and {version:,} by the events"
+            text = f"player {player_id}: versions between {player.version:,} and {newest:,} are missing"
             self.found.differences.append(text)
 
-    def _adopt_lost(self, player_id: int, found: InRedis) -> None:
-        """The player's newest events are lost: what Redis says is all that there is."""
-        player = self._book.players.get(player_id, _NOBODY)
+    def _adopt_lost(self, player_id: int, player: Player, changes: Sequence[Change], found: InRedis) -> None:
+        """What led to the player's state was lost, and no later state is in the book: Redis is all that there is."""
+        before = changes[0].version - 1 if changes else found.version
         self.found.adopted += 1
-        self.found.lost_versions += found.version - player.version
+        self.found.lost_versions += before - player.version
         if not player.version:
             self.found.created.append(found.player_class)
-        items = {item_id: amount for item_id, amount in found.owned.items() if item_id != GOLD}
+        owned = _sum(found.owned, ((change.item_id, -change.amount) for change in changes))
+        gold = owned.pop(GOLD, 0)
         adopted = Player(
-            version=found.version,
+            version=before,
             sequence=self._book.sequence,
-            gold=found.owned.get(GOLD, 0),
-            item_units=sum(items.values()),
-            distinct_items=len(items),
-            item_value=item_value(items),
-            items=items,
-            held=dict(found.held),
+            gold=gold,
+            item_units=sum(owned.values()),
+            distinct_items=len(owned),
+            item_value=item_value(owned),
+            items=owned,
+            held=_sum(found.held, ((change.item_id, -change.held) for change in changes)),
         )
         self._book.put(player_id, adopted)
 
@@ -112,6 +120,8 @@ class Comparison:
             )
             return
         self.found.adopted += 1
+        if player_id in self._book.uncreated:
+            self.found.created.append(found.player_class)
         player.items, player.held, player.unproved = items, held, False
         self._book.put(player_id, player)
 
