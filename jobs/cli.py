@@ -28,8 +28,10 @@ from app.contract.reasons import DeadLetter
 from app.errors import HaggleError
 from app.settings import Settings, load_settings
 from jobs.engine import service_key
+from jobs.lag import Lag, read_lag
 from jobs.lake import dead_letters
-from jobs.lake.audit import Check, audit, wait_until_queryable
+from jobs.lake.audit import WAIT_S, Check, accept_loss, audit, wait_until_queryable
+from jobs.lake.ledger import Loss
 from jobs.lake.trino import Lake
 from jobs.report.answers import lines_of, make_report
 from jobs.report.render import write_report
@@ -77,7 +79,9 @@ class Elsewhere:
         return self.given
 
     def __getattr__(self, _: str) -> Any:
-        raise HaggleError("the embedded servers are not installed here; only simulate, report, audit and key can run")
+        raise HaggleError(
+            "the embedded servers are not installed here; only simulate, report, audit, accept-loss and key run"
+        )
 
 
 def main() -> None:
@@ -122,22 +126,25 @@ def down(stack: "Stack") -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def status(stack: "Stack", *, as_json: bool) -> None:
-    """Show what runs. Exit code 1 unless all is ready."""
+    """Show what runs, and how many events wait at each stage. Exit code 1 unless all is ready."""
     if not stack.exists:
         raise HaggleError(f"there is no stack in {stack.home}; start one with `haggle up`")
     statuses = stack.statuses()
     all_ready = all(item.ready for item in statuses)
+    lag = read_lag(stack.settings())
     if as_json:
         settings = stack.settings()
         urls = {name: getattr(settings, name) for name in _URLS}
         rows = [{**asdict(item), "log": str(item.log)} for item in statuses]
-        click.echo(json.dumps({"ready": all_ready, **urls, "pages": stack.pages(), "processes": rows}, indent=2))
+        answer = {"ready": all_ready, **urls, "pages": stack.pages(), "processes": rows, "lag": asdict(lag)}
+        click.echo(json.dumps(answer, indent=2))
     else:
         table = Table("process", "state", "ready", "MiB", "log", box=None)
         for item in statuses:
             ready = "[green]yes[/]" if item.ready else "[red]no[/]"
             table.add_row(item.name, item.state.lower(), ready, f"{item.memory_mib:,}", _short(item.log))
         _out.print(table)
+        _print_lag(lag)
         if all_ready:
             _print_pages(stack)
             _print_key_use(stack)
@@ -204,15 +211,17 @@ def report_command(stack: "Stack", shelf: Path, folder: Path | None) -> None:
 
 
 @cli.command("audit")
-@click.option("--wait-s", type=click.FloatRange(0), default=0.0, help="First wait so long for events on their way.")
+@click.option("--full", is_flag=True, help="Go through all events, not only those since the newest exact audit.")
+@click.option("--wait-s", type=click.FloatRange(1), default=WAIT_S, help="Wait so long for events on their way.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
-def audit_command(stack: "Stack", *, wait_s: float, as_json: bool) -> None:
-    """Prove that nothing is lost, doubled or wrong, from Redis to the tables. Exit code 1 if something is."""
+def audit_command(stack: "Stack", *, full: bool, wait_s: float, as_json: bool) -> None:
+    """Prove that nothing is lost, doubled or wrong, from Redis to the lake; trades may go on.
+
+    Exit code 1 if something is.
+    """
     settings = stack.settings()
-    if wait_s:
-        wait_until_queryable(settings, wait_s, lambda _arrived, _decided: None)
-    checks = audit(settings)
+    checks = audit(settings, full=full, wait_s=wait_s)
     ok = all(check.ok for check in checks)
     if as_json:
         rows = [asdict(check) for check in checks]
@@ -220,6 +229,22 @@ def audit_command(stack: "Stack", *, wait_s: float, as_json: bool) -> None:
     else:
         _print_checks(checks)
     sys.exit(0 if ok else 1)
+
+
+@cli.command("accept-loss")
+@click.argument("first", type=click.IntRange(1))
+@click.argument("last", type=click.IntRange(1))
+@click.option("--reason", required=True, help="How they were lost; kept with them.")
+@click.pass_obj
+def accept_loss_command(stack: "Stack", first: int, last: int, reason: str) -> None:
+    """Accept that the events FIRST to LAST are lost for good, so that audits go on without them.
+
+    Refused unless the lake has come past all of them without one.
+    """
+    settings = stack.settings()
+    loss = Loss(first, last, reason)
+    accept_loss(settings, loss)
+    _out.print(f"The loss of {loss.count:,} events of realm {settings.realm}, {first:,} to {last:,}, is accepted.")
 
 
 @cli.command("maintain")
@@ -475,6 +500,16 @@ def _wait(settings: Settings) -> None:
     with Progress("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=_out) as bar:
         task = bar.add_task("events in the tables", total=None)
         wait_until_queryable(settings, 120, lambda arrived, decided: bar.update(task, completed=arrived, total=decided))
+
+
+def _print_lag(lag: Lag) -> None:
+    table = Table("events wait in", "events", "seconds", box=None)
+    for stage in lag.stages:
+        events = "unknown" if stage.events is None else f"{stage.events:,}"
+        table.add_row(stage.stage, events, "unknown" if stage.seconds is None else f"{stage.seconds:,.1f}")
+    _out.print(table)
+    newest = "an unknown event" if lag.lake_sequence is None else f"event {lag.lake_sequence:,}"
+    _out.print(f"The lake has come to {newest}.")
 
 
 def _print_checks(checks: list[Check]) -> None:

@@ -16,6 +16,11 @@ from app.contract.reasons import OfferOutcome, Rejection
 
 SCHEMA_VERSION: Final = 1
 
+ENVELOPE: Final = (
+    r'^\{"event_type":"\w+","event_id":"[\w:-]+","schema_version":\d+,"realm":"([\w-]+)","sequence":(\d{1,16}),'
+)
+"""How the relay begins an event, with its realm and sequence; what begins otherwise may be one all the same."""
+
 Id = Annotated[int, Meta(ge=1, le=MAX_AMOUNT)]
 Amount = Annotated[int, Meta(ge=0, le=MAX_AMOUNT)]
 Quantity = Annotated[int, Meta(ge=1, le=MAX_AMOUNT)]

@@ -12,6 +12,7 @@ LAG_EVENTS_HELP: Final = "Events that wait at a stage of their way"
 LAG_SECONDS: Final = "haggle_lag_seconds"
 LAG_SECONDS_HELP: Final = "Age of the oldest event that waits at a stage, at most; 0 if none waits"
 LAG_LABELS: Final = ("stage", "realm")
+LAKE_SEQUENCE: Final = "haggle_lake_sequence"
 
 
 class Stage(StrEnum):

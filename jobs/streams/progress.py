@@ -16,14 +16,22 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import Counter, Gauge, make_wsgi_app
 
-from app.contract.metrics import LAG_EVENTS, LAG_EVENTS_HELP, LAG_LABELS, LAG_SECONDS, LAG_SECONDS_HELP, Stage
+from app.contract.metrics import (
+    LAG_EVENTS,
+    LAG_EVENTS_HELP,
+    LAG_LABELS,
+    LAG_SECONDS,
+    LAG_SECONDS_HELP,
+    LAKE_SEQUENCE,
+    Stage,
+)
 
 STALL_S: Final = 60.0
 """While events wait, a batch is due within this time."""
 
 _events = Gauge(LAG_EVENTS, LAG_EVENTS_HELP, LAG_LABELS)
 _seconds = Gauge(LAG_SECONDS, LAG_SECONDS_HELP, LAG_LABELS)
-_sequence = Gauge("haggle_lake_sequence", "Newest sequence number in the table", ["realm"])
+_sequence = Gauge(LAKE_SEQUENCE, "Newest sequence number in the table", ["realm"])
 _landed = Counter("haggle_lake_records", "Kafka records that have landed in the table, dead letters included")
 _dead = Counter("haggle_lake_dead_letters", "Kafka records that landed as dead letters")
 _skipped = Counter("haggle_lake_skipped_sequences", "Sequence numbers that Kafka did not hold", ["realm"])

@@ -1,10 +1,13 @@
--- audit: how many records were not valid events?
--- grain: one row
--- counted: rows and different places in Kafka
--- parameters: 1 topic
--- order: none
+-- audit: how many records were not valid events, and why?
+-- grain: one row per reason
+-- counted: rows, and different places in Kafka
+-- parameters: the topic
+-- order: reason
 select
+    reason,
     count(*) as dead_letters,
-    count(distinct row(partition, "offset")) as different
+    count(distinct row(topic_id, partition, "offset")) as different
 from lake.haggle.dead_letters
 where topic = ?
+group by reason
+order by reason

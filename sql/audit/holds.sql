@@ -1,35 +1,40 @@
--- audit: what do open offers hold in escrow?
--- grain: one row per player and thing held; item_id 0 is gold
--- counted: what player 1 gives in offers whose newest status is made
--- parameters: 1 realm
+-- audit: how did what open offers hold in escrow change in a part of the realm's sequence?
+-- grain: one row per player and thing; item_id 0 is gold
+-- counted: what player 1 gives, in each offer made; less that, in each that ended, by a trade or without one
+-- parameters: the realm, the sequence number after which the part begins, and the one with which it ends
 -- order: player_id, item_id
-with ranked as (
-    -- an offer_id may be used again once its offer is forgotten, so the newest status counts
+with offers as (
     select
-        status,
-        player_1_id as player_id,
-        player_1_gold as gold,
-        player_1_items as items,
-        row_number() over (partition by offer_id order by sequence desc) as newest_rank
-    from lake.haggle.offers
-    where realm = ? and status <> 'rejected'
+        player_1.player_id,
+        player_1.gold,
+        player_1.items,
+        if(event_type = 'offer_made', 1, -1) as sign
+    from lake.haggle.events
+    where
+        (event_type in ('offer_made', 'offer_closed') or (event_type = 'trade_accepted' and offer_id is not null))
+        and realm = ? and sequence > ? and sequence <= ?
 ),
 
-held as (
+changes as (
     select
-        ranked.player_id,
-        things.item_id,
-        things.amount
-    from ranked
-    cross join unnest(array[row(0, ranked.gold)] || ranked.items) as things (item_id, amount)
-    where ranked.status = 'made' and ranked.newest_rank = 1
+        player_id,
+        0 as item_id,
+        sign * gold as amount
+    from offers
+    union all
+    select
+        offers.player_id,
+        line.item_id,
+        offers.sign * line.quantity as amount
+    from offers
+    cross join unnest(offers.items) as line (item_id, quantity, value)
 )
 
 select
     player_id,
     item_id,
-    sum(amount) as amount
-from held
+    sum(amount) as change
+from changes
 group by player_id, item_id
 having sum(amount) <> 0
 order by player_id, item_id

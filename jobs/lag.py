@@ -1,0 +1,70 @@
+"""How far behind each stage is, from the metrics of relay and streams. Called by `haggle status`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.contract.metrics import LAG_EVENTS, LAG_SECONDS, LAKE_SEQUENCE, Stage
+from app.settings import Settings
+
+_TIMEOUT_S: Final = 2
+
+_Samples = dict[tuple[str, str, str], float]
+"""Values by name, stage and realm."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageLag:
+    """Events that wait at a stage, and since when the oldest does, in seconds at most; None: its server is silent."""
+
+    stage: str
+    events: int | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """All stages in the order of an event's way, and the newest event in the lake (None: unknown)."""
+
+    stages: list[StageLag]
+    lake_sequence: int | None
+
+
+def read_lag(settings: Settings) -> Lag:
+    """What relay and streams say now; what is down or says nothing is unknown."""
+    relay = _scrape(settings.listen_host, settings.relay_metrics_port)
+    streams = _scrape(settings.listen_host, settings.streams_metrics_port)
+    stages = [
+        _stage(relay, Stage.OUTBOX, settings.realm),
+        # of these, all realms are counted together
+        _stage(streams, Stage.KAFKA, ""),
+        _stage(streams, Stage.LAKE, ""),
+    ]
+    sequence = streams.get((LAKE_SEQUENCE, "", settings.realm))
+    return Lag(stages, None if sequence is None else int(sequence))
+
+
+def _stage(samples: _Samples, stage: Stage, realm: str) -> StageLag:
+    events = samples.get((LAG_EVENTS, stage, realm))
+    seconds = samples.get((LAG_SECONDS, stage, realm))
+    return StageLag(stage, None if events is None else int(events), seconds if seconds is None else round(seconds, 1))
+
+
+def _scrape(host: str, port: int) -> _Samples:
+    """The samples of a server; none if it does not answer."""
+    try:
+        response = requests.get(f"http://{host}:{port}/metrics", timeout=_TIMEOUT_S)
+        response.raise_for_status()
+    except requests.RequestException:
+        return {}
+    return dict(_samples(response.text))
+
+
+def _samples(text: str) -> Iterator[tuple[tuple[str, str, str], float]]:
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = sample.labels
+            yield (sample.name, labels.get("stage", ""), labels.get("realm", "")), sample.value
