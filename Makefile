@@ -9,6 +9,7 @@ HAGGLE := $(BIN)/haggle
 KEEP ?=
 DEMO_OPTIONS ?=
 BENCH ?=
+FAULTS ?=
 
 .PHONY: help
 help: ## list the targets
@@ -43,6 +44,10 @@ bench: $(INSTALLED) ## measure the engine beside what bounds it (BENCH='--rounds
 .PHONY: bench-lake
 bench-lake: $(INSTALLED) ## measure the lake: freshness, backlog, questions (BENCH='--rounds 1 backlog')
 	@$(BIN)/python -m tests.bench.lake $(BENCH)
+
+.PHONY: bench-soak
+bench-soak: $(INSTALLED) ## measure commits and questions after thousands of small commits (BENCH='--commits 17280')
+	@$(BIN)/python -m tests.bench.soak $(BENCH)
 
 # ---------------------------------------------------------------- Kubernetes
 
@@ -119,8 +124,12 @@ $(INSTALLED): requirements/dev.lock requirements/tools.lock pyproject.toml jobs/
 
 .PHONY: test
 test: $(INSTALLED) lint ## run the whole test suite
-	@$(BIN)/pytest -q -n 2 -m "not stack"
+	@$(BIN)/pytest -q -n 2 -m "not stack and not faults"
 	@$(BIN)/pytest -q -m stack --durations 10
+
+.PHONY: test-faults
+test-faults: $(INSTALLED) ## kill, fill and wipe every part under load, then audit (20 minutes; FAULTS='-k kafka')
+	@$(BIN)/pytest -q -m faults --durations 10 $(FAULTS)
 
 .PHONY: test-mutations
 test-mutations: $(INSTALLED) ## prove the tests: each seeded fault, in a copy of the source, must make one fail
@@ -132,7 +141,7 @@ lint: $(INSTALLED) ## check style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/sqlfluff lint --quiet sql
-	@$(BIN)/shellcheck .ci/run
+	@$(BIN)/shellcheck .ci/run jobs/embedded/merge-edits.sh
 	@if command -v helm >/dev/null; then helm lint --quiet charts/haggle; else echo 'skipped: helm lint, since helm is not on PATH'; fi
 
 .PHONY: format
@@ -144,6 +153,7 @@ format: $(INSTALLED) ## put the code into its one format
 generate: $(INSTALLED) ## write the files that are derived from the contract and the settings
 	@$(BIN)/python -m app.generate
 	@$(BIN)/python charts/generate.py
+	@$(BIN)/python charts/volumes.py
 
 .PHONY: lock
 lock: $(INSTALLED) ## pin the newest allowed dependencies, with hashes

@@ -11,6 +11,7 @@ from typing import Any, Final
 from app.errors import SettingsError
 
 _MIB: Final = 2**20
+_GIB: Final = 2**30
 
 
 def _setting(default: Any, help_text: str, *, unit: str = "", choices: tuple[str, ...] = (), low: float = 0) -> Any:
@@ -59,11 +60,20 @@ class Settings:
     redis_timeout_s: float = _setting(1.8, "longest wait for Redis before a request gets 503", unit="s", low=0.1)
     redis_max_connections: int = _setting(32, "connections of each engine worker to Redis", low=1)
     outbox_max_entries: int = _setting(1_000_000, "events that may wait for Kafka before commands get 503", low=1)
+    outbox_keep_entries: int = _setting(
+        100_000, "events that stay in Redis after Kafka has them, to fill a lost topic again"
+    )
 
     kafka_bootstrap_servers: str = _setting("127.0.0.1:9092", "Kafka brokers: host:port, comma-separated")
     kafka_topic: str = _setting("haggle.events.v1", "topic of the events; its key is the realm")
     kafka_partitions: int = _setting(6, "partitions of the topic when it is created", low=1)
     kafka_replication: int = _setting(1, "replicas of each partition when the topic is created", low=1)
+    kafka_retention_bytes: int = _setting(
+        _GIB, "how much of each partition of the topic is kept, 0 for what the brokers are set to", unit="bytes"
+    )
+    kafka_retention_hours: int = _setting(
+        168, "how long events stay in the topic, if there is room, 0 for what the brokers are set to", unit="h"
+    )
     relay_batch_max_events: int = _setting(5_000, "most events that the relay publishes in one transaction", low=1)
     relay_interval_s: float = _setting(
         0.2, "least time between two transactions; shorter is sooner in the tables, longer is less work", unit="s"
@@ -98,6 +108,39 @@ class Settings:
         0.5, "least time between the starts of two micro-batches; longer is fewer commits and files", unit="s"
     )
     stream_max_events_per_batch: int = _setting(100_000, "most Kafka records in one micro-batch", low=1)
+
+    report_keep: int = _setting(96, "reports that are kept where they are made, the newest", low=1)
+    report_keep_mib: int = _setting(768, "most that the kept reports may take together", unit="MiB", low=1)
+    maintenance_interval_s: float = _setting(
+        600, "time between two maintenances in the embedded stack; the chart has a schedule", unit="s", low=10
+    )
+    maintenance_step_s: float = _setting(
+        600, "longest time of one step of a maintenance, after which the next step begins", unit="s", low=1
+    )
+    maintenance_memory_mib: int = _setting(512, "heap of a maintenance", unit="MiB", low=512)
+    maintenance_file_mib: int = _setting(128, "size of the files that days which are over end in", unit="MiB", low=1)
+    maintenance_group_mib: int = _setting(
+        256, "most data that a maintenance reads to rewrite it in one commit", unit="MiB", low=1
+    )
+    day_settle_s: float = _setting(
+        3_600, "time after midnight (UTC) until a day counts as over and is rewritten in large files", unit="s"
+    )
+    tag_keep_days: int = _setting(
+        30, "days for which the tag day-YYYY-MM-DD keeps the table as it was after that day", unit="d", low=1
+    )
+    snapshot_keep_s: float = _setting(
+        600, "age to which snapshots of the table are kept; a query that runs longer may fail", unit="s"
+    )
+    snapshot_keep_last: int = _setting(20, "newest snapshots that are kept whatever their age", low=1)
+    orphan_keep_s: float = _setting(
+        86_400,
+        "age to which files are kept that the table does not name: more than any commit takes",
+        unit="s",
+        low=3_600,
+    )
+    checkpoint_keep_s: float = _setting(
+        86_400, "age to which checkpoints are kept that are not the newest", unit="s", low=3_600
+    )
 
     cache_folder: str = _setting("~/.cache/haggle", "downloads that all checkouts on this machine share")
 

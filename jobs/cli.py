@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
 from functools import reduce
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -33,14 +33,17 @@ from jobs.lake.audit import Check, audit, wait_until_queryable
 from jobs.lake.trino import Lake
 from jobs.report.answers import lines_of, make_report
 from jobs.report.render import write_report
+from jobs.report.shelf import shelf_name, tidy
 from jobs.simulate.run import Order, Outcome, simulate
 from jobs.simulate.run import Progress as OnProgress
 
 if TYPE_CHECKING:
     from jobs.embedded.stack import Stack
+    from jobs.lake.maintenance import Step
 
 DEFAULT_HOME: Final = Path(".haggle")
 DEMO_HOME: Final = Path(".haggle-demo")
+SHELF: Final = Path("reports")
 _LOG_INTERVAL_S: Final = 5.0
 _NAMED: Final = 10
 _BAR_INTERVAL_S: Final = 0.1
@@ -189,11 +192,15 @@ def simulate_command(stack: "Stack", /, **options: Any) -> None:
 
 
 @cli.command("report")
-@click.option("--folder", type=click.Path(path_type=Path), help="Where to write it; default reports/<time>.")
+@click.option("--shelf", type=click.Path(path_type=Path), default=SHELF, help="Folder that gets a folder per report.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Write it exactly here; no older one is removed.")
 @click.pass_obj
-def report_command(stack: "Stack", folder: Path | None) -> None:
-    """Answer the business questions through Trino; print them, and write them as HTML and JSON."""
-    _report(stack.settings(), folder)
+def report_command(stack: "Stack", shelf: Path, folder: Path | None) -> None:
+    """Answer the business questions through Trino; print them, and write them as HTML and JSON.
+
+    The shelf keeps the newest REPORT_KEEP reports, and REPORT_KEEP_MIB of them at the most; `newest` leads to the last.
+    """
+    _report(stack.settings(), shelf, folder)
 
 
 @cli.command("audit")
@@ -212,6 +219,25 @@ def audit_command(stack: "Stack", *, wait_s: float, as_json: bool) -> None:
         click.echo(json.dumps({"ok": ok, "realm": settings.realm, "checks": rows}, indent=2))
     else:
         _print_checks(checks)
+    sys.exit(0 if ok else 1)
+
+
+@cli.command("maintain")
+@click.option("--json", "as_json", is_flag=True, help="For programs: a line for each step.")
+@click.pass_obj
+def maintain_command(stack: "Stack", *, as_json: bool) -> None:
+    """Merge small files, tag days, expire snapshots, remove what nobody needs. Exit code 1 if a step failed."""
+    # Spark takes a second to import, for which other commands need not wait
+    from jobs.lake import maintenance  # noqa: PLC0415
+
+    steps: list[maintenance.Step] = []
+    settings = stack.settings()
+    if as_json:
+        ok = maintenance.maintain(settings, lambda step: click.echo(maintenance.as_json(step)))
+    else:
+        with _out.status("Maintaining the lake …"):
+            ok = maintenance.maintain(settings, steps.append)
+        _print_steps(steps)
     sys.exit(0 if ok else 1)
 
 
@@ -341,7 +367,7 @@ def _demo(stack: "Stack", order: Order, timing: Phases) -> None:
         checks = audit(settings)
     _print_checks(checks)
     with timing.timed("questions and report"):
-        _report(settings, None)
+        _report(settings, SHELF)
     if not all(check.ok for check in checks):
         raise HaggleError("the audit found something wrong; see above")
 
@@ -458,10 +484,22 @@ def _print_checks(checks: list[Check]) -> None:
     _out.print(table)
 
 
-def _report(settings: Settings, folder: Path | None) -> None:
+def _print_steps(steps: "list[Step]") -> None:
+    table = Table("step", "of", "before", "after", "MiB before", "after", "seconds", "", box=None)
+    for step in steps:
+        counts = (f"{size.count:,}" for size in (step.before, step.after))
+        sizes = (f"{size.size_bytes / 2**20:,.1f}" if size.size_bytes else "" for size in (step.before, step.after))
+        problem = f"[red]{escape(step.problem)}[/]" if step.problem else ""
+        table.add_row(step.name, step.what, *counts, *sizes, f"{step.seconds:.1f}", problem)
+    _out.print(table)
+
+
+def _report(settings: Settings, shelf: Path, folder: Path | None = None) -> None:
     with _out.status("Asking Trino …"):
         report = make_report(settings)
-        html, data = write_report(report, folder or Path("reports") / datetime.now().strftime("%Y-%m-%d-%H%M%S"))  # noqa: DTZ005
+        html, data = write_report(report, folder or shelf / shelf_name(report.made_at))
+        if not folder:
+            tidy(shelf, settings.report_keep, settings.report_keep_mib * 2**20)
     table = Table("question", "answer", "took", show_lines=True)
     for line in lines_of(report):
         table.add_row(*line)

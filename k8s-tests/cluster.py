@@ -4,6 +4,8 @@ Objects are read and made through the Kubernetes API; helm and port-forward are 
 """
 
 import json
+import os
+import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +35,8 @@ from kubernetes.stream.ws_client import ERROR_CHANNEL
 ROOT: Final = Path(__file__).parents[1]
 CHART: Final = ROOT / "charts" / "haggle"
 VALUES: Final = Path(__file__).parent / "values.yaml"
+HELM_OPTIONS: Final = shlex.split(os.environ.get("HELM_OPTIONS", ""))
+"""Options of every installation, such as `--set global.images.jobs.tag=…`."""
 _COMPONENT: Final = "app.kubernetes.io/component"
 _PROBE: Final = "probe"
 
@@ -106,7 +110,7 @@ class Release:
         """Installs or upgrades the chart and, unless told otherwise, waits until all is ready."""
         command = ["helm", "upgrade", "--install", self.name, str(CHART), "--namespace", self.namespace]
         command += ["--wait", "--timeout", "8m"] if wait else []
-        run(*command, "--values", str(values), *options, timeout_s=500)
+        run(*command, "--values", str(values), *HELM_OPTIONS, *options, timeout_s=500)
 
     def helm_test(self) -> str:
         """Runs `helm test`, which makes a trade and finds it in Trino; returns what its pod says."""
@@ -134,7 +138,11 @@ class Release:
         """What the first container of a component's newest pod has written."""
         pod = self.pod(component)
         containers = [*(pod.spec.init_containers or []), *pod.spec.containers]
-        return str(self.core.read_namespaced_pod_log(pod.metadata.name, self.namespace, container=containers[0].name))
+        return self.pod_log(pod.metadata.name, containers[0].name)
+
+    def pod_log(self, pod: str, container: str) -> str:
+        """What a container has written since it was started last."""
+        return str(self.core.read_namespaced_pod_log(pod, self.namespace, container=container))
 
     def execute(self, pod: str, *command: str, timeout_s: float = 120) -> str:
         """The standard output of a command in a pod; fails with its words when it fails."""
@@ -152,18 +160,8 @@ class Release:
 
     def start_probe(self) -> None:
         """A pod of the jobs image, with the permissions of `helm test`'s, that reads logs and makes trades."""
-        spec = self._cron_job("audit").spec.job_template.spec.template.spec
-        container = spec.containers[0]
-        container.command = ["sleep", "infinity"]
-        for name, claim in (("logs", "simulation"), ("reports", "report")):
-            source = V1PersistentVolumeClaimVolumeSource(claim_name=f"{self.fullname}-{claim}")
-            spec.volumes.append(V1Volume(name=name, persistent_volume_claim=source))
-            container.volume_mounts.append(V1VolumeMount(name=name, mount_path=f"/{name}"))
-        spec.termination_grace_period_seconds = 1
-        labels = {"app.kubernetes.io/name": "haggle", "app.kubernetes.io/instance": self.name, _COMPONENT: "test"}
-        pod = V1Pod(metadata=V1ObjectMeta(name=_PROBE, labels=labels), spec=spec)
-        self.core.create_namespaced_pod(self.namespace, pod)
-        wait_until(lambda: self.probe("true") == "", 60, "the probe runs")
+        claims = {"logs": f"{self.fullname}-simulation", "reports": f"{self.fullname}-report"}
+        self.start_pod(_PROBE, self.labels("test"), claims)
 
     def probe(self, *command: str, timeout_s: float = 120) -> str:
         """Runs a command in the probe."""
@@ -172,6 +170,24 @@ class Release:
     def stop_probe(self) -> None:
         """Removes the probe."""
         self.core.delete_namespaced_pod(_PROBE, self.namespace)
+
+    def labels(self, component: str) -> dict[str, str]:
+        """What NetworkPolicies know a component's pods by."""
+        return {"app.kubernetes.io/name": "haggle", "app.kubernetes.io/instance": self.name, _COMPONENT: component}
+
+    def start_pod(self, name: str, labels: dict[str, str], claims: dict[str, str] | None = None) -> None:
+        """A pod of the jobs image with the audit's environment, which waits for commands; claims are volumes."""
+        spec = self._cron_job("audit").spec.job_template.spec.template.spec
+        container = spec.containers[0]
+        container.command = ["sleep", "infinity"]
+        for folder, claim in (claims or {}).items():
+            source = V1PersistentVolumeClaimVolumeSource(claim_name=claim)
+            spec.volumes.append(V1Volume(name=folder, persistent_volume_claim=source))
+            container.volume_mounts.append(V1VolumeMount(name=folder, mount_path=f"/{folder}"))
+        spec.termination_grace_period_seconds = 1
+        pod = V1Pod(metadata=V1ObjectMeta(name=name, labels=labels), spec=spec)
+        self.core.create_namespaced_pod(self.namespace, pod)
+        wait_until(lambda: self.execute(name, "true") == "", 60, f"pod {name} runs")
 
     # ------------------------------------------------------------ jobs
 
@@ -242,6 +258,11 @@ class Release:
             apps.patch_namespaced_stateful_set(stateful_set.metadata.name, self.namespace, line)
         wait_until(self._all_rolled_out, 300, "all servers are ready again")
 
+    def scale(self, stateful_set: str, replicas: int) -> None:
+        """Sets how many pods a StatefulSet has, as `kubectl scale` does, and waits for none of them."""
+        body = {"spec": {"replicas": replicas}}
+        AppsV1Api().patch_namespaced_stateful_set_scale(f"{self.fullname}-{stateful_set}", self.namespace, body)
+
     def _all_rolled_out(self) -> bool:
         apps = AppsV1Api()
         workloads = [
@@ -256,7 +277,7 @@ class Release:
 
     @contextmanager
     def port_forward(self, target: str, port: int) -> Iterator[str]:
-        """A URL on this machine that leads to a Service."""
+        """A URL on this machine that leads to a port of a Service or a pod."""
         command = ["kubectl", "--namespace", self.namespace, "port-forward", target, f":{port}"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:

@@ -18,6 +18,8 @@ from conftest import FIGURES
 from kubernetes.client import CoreV1Api, V1Pod
 
 from app.contract.economy import CLASSES, ITEMS
+from app.contract.metrics import LAG_EVENTS, LAG_SECONDS, Stage
+from app.contract.tables import CATALOG, EVENTS, SCHEMA, VIEWS
 from jobs.simulate.plan import plan_players
 
 pytestmark = pytest.mark.timeout(600)
@@ -36,6 +38,22 @@ def test_the_chart_installs_and_all_pods_become_ready(installation: Release) -> 
     installation.start_probe()
     for part in PARTS:
         assert ready(installation.pod(part)), part
+
+
+def test_table_and_views_exist_as_soon_as_the_streams_are_ready(installation: Release) -> None:
+    for relation in (EVENTS, *VIEWS):
+        columns, _ = _ask(installation, f"select * from {CATALOG}.{SCHEMA}.{relation.name} limit 1")
+        assert columns == [column.name for column in relation.columns], relation.name
+
+
+def _ask(installation: Release, sql: str) -> tuple[list[str], list[list[Any]]]:
+    """Columns and rows of Trino's answer to the probe."""
+    script = (
+        "import json, os, sys; from app.settings import load_settings; from jobs.lake.trino import Lake;"
+        "answer = Lake(load_settings(os.environ)).run(sys.argv[1]); print(json.dumps([answer.columns, answer.rows]))"
+    )
+    columns, rows = json.loads(installation.probe("python", "-c", script, sql))
+    return columns, rows
 
 
 def test_a_simulation_of_ten_thousand_trades_comes_into_the_report(installation: Release) -> None:
@@ -125,6 +143,70 @@ def test_a_pod_without_an_edge_to_a_server_is_kept_out(installation: Release) ->
             installation.probe("python", "-c", connect, f"{installation.fullname}-{server}", str(port))
 
 
+@pytest.mark.parametrize("who", ["sql-client", "report"])
+def test_who_asks_can_read_the_lake_and_change_nothing_in_it(installation: Release, who: str) -> None:
+    labels = {"haggle/sql-client": "true"} if who == "sql-client" else installation.labels("report")
+    installation.start_pod(who, labels)
+    try:
+        said = json.loads(installation.execute(who, "python", "-c", _EACH_STATEMENT, json.dumps(_WRITES)))
+    finally:
+        CoreV1Api().delete_namespaced_pod(who, installation.namespace)
+    assert {sql: words for sql, words in said["writes"].items() if "Access Denied" not in words} == {}
+    assert set(said["relations"]) == {EVENTS.name, *(view.name for view in VIEWS)}
+    assert said["trades"] >= TRADES
+
+
+_WRITES = [
+    f"drop table {CATALOG}.{SCHEMA}.events",
+    f"drop view {CATALOG}.{SCHEMA}.trades",
+    f"drop schema {CATALOG}.{SCHEMA} cascade",
+    f"alter table {CATALOG}.{SCHEMA}.events rename to {CATALOG}.{SCHEMA}.mine",
+    f"alter view {CATALOG}.{SCHEMA}.trades rename to {CATALOG}.{SCHEMA}.mine",
+    f"alter table {CATALOG}.{SCHEMA}.events add column mine bigint",
+    f"alter table {CATALOG}.{SCHEMA}.events drop column raw",
+    f"alter table {CATALOG}.{SCHEMA}.events set properties format_version = 2",
+    f"alter table {CATALOG}.{SCHEMA}.events execute optimize",
+    f"alter table {CATALOG}.{SCHEMA}.events execute expire_snapshots(retention_threshold => '7d')",
+    f"insert into {CATALOG}.{SCHEMA}.events (realm) values ('mine')",
+    f"delete from {CATALOG}.{SCHEMA}.events",
+    f"update {CATALOG}.{SCHEMA}.events set realm = 'mine'",
+    f"truncate table {CATALOG}.{SCHEMA}.events",
+    f"comment on table {CATALOG}.{SCHEMA}.events is 'mine'",
+    f"create table {CATALOG}.{SCHEMA}.mine (n bigint)",
+    f"create table {CATALOG}.{SCHEMA}.mine as select 1 as n",
+    f"create view {CATALOG}.{SCHEMA}.mine as select 1 as n",
+    f"create or replace view {CATALOG}.{SCHEMA}.trades as select 1 as n",
+    f"create schema {CATALOG}.mine",
+]
+_EACH_STATEMENT = f"""
+import json, os, sys
+from app.errors import HaggleError
+from app.settings import load_settings
+from jobs.lake.trino import Lake
+
+lake = Lake(load_settings(os.environ))
+writes = {{}}
+for sql in json.loads(sys.argv[1]):
+    try:
+        lake.run(sql)
+        writes[sql] = "done"
+    except HaggleError as error:
+        writes[sql] = str(error)
+relations = [name for (name,) in lake.run("show tables from {CATALOG}.{SCHEMA}").rows]
+((trades,),) = lake.run("select count(*) from {CATALOG}.{SCHEMA}.trades").rows
+print(json.dumps({{"writes": writes, "relations": relations, "trades": trades}}))
+"""
+
+
+def test_lag_of_every_stage_is_one_metric_family(installation: Release) -> None:
+    wanted = {"relay": (9100, {Stage.OUTBOX}), "streams": (9101, {Stage.KAFKA, Stage.LAKE})}
+    for part, (port, stages) in wanted.items():
+        with installation.port_forward(f"pod/{installation.pod(part).metadata.name}", port) as url:
+            metrics = run("curl", "--silent", "--show-error", "--fail", f"{url}/metrics")
+        for name in (LAG_EVENTS, LAG_SECONDS):
+            assert stages == set(re.findall(rf'^{name}{{.*stage="(\w+)"', metrics, re.MULTILINE)), f"{part}: {name}"
+
+
 def test_two_simulations_side_by_side_do_not_clash(installation: Release) -> None:
     for seed in (11, 12):
         installation.start_job("simulation", f"side-{seed}", PLAYERS=50, TRADES=300, SEED=seed)
@@ -137,8 +219,10 @@ def test_an_upgrade_under_running_trades_fails_no_request_and_loses_nothing(inst
     installation.start_job("simulation", "during-upgrade", PLAYERS=100, TRADES=1_500, RATE=25, CONCURRENCY=4, SEED=2)
     wait_until(lambda: installation.job_log("during-upgrade"), 60, "the simulation trades")
     before = {pod.metadata.name for pod in installation.pods("engine")}
-    installation.install("--set", "engine.workers=3")
+    driver = installation.pod("streams").metadata.uid
+    installation.install("--set", "engine.workers=3,spark.maxEventsPerBatch=50000")
     assert not before & {pod.metadata.name for pod in installation.pods("engine")}
+    assert installation.pod("streams").metadata.uid != driver
     log = installation.finish_job("during-upgrade", 180)
     assert "1,500 of 1,500 trades" in log
     assert re.search(r"\b0 sent again", log.splitlines()[-1]), log
@@ -154,6 +238,43 @@ def _passwords(installation: Release) -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------- losses
+
+
+def test_of_two_drivers_one_waits_and_nothing_lands_twice(installation: Release) -> None:
+    first, second = (f"{installation.fullname}-streams-{number}" for number in (0, 1))
+    _start_trades(installation, "during-two-drivers", seed=5)
+    installation.scale("streams", 2)
+    waits = "waiting for the lock: another driver runs"
+    wait_until(lambda: waits in installation.pod_log(second, "driver"), 90, "the second driver waits for the lock")
+    _recovers(installation, "streams: a second driver")
+    pods = {pod.metadata.name: pod for pod in installation.pods("streams")}
+    assert (ready(pods[first]), ready(pods[second])) == (True, False)
+    # the second takes over, while the first comes back and waits in turn
+    CoreV1Api().delete_namespaced_pod(first, installation.namespace, grace_period_seconds=0)
+    wait_until(lambda: waits in installation.pod_log(first, "driver"), 90, "the first driver waits for the lock")
+    _recovers(installation, "streams: a second driver takes over")
+    installation.scale("streams", 1)
+    wait_until(
+        lambda: ready(installation.pod("streams")) and len(installation.pods("streams")) == 1, 120, "one is left"
+    )
+    _recovers(installation, "streams: the second driver goes")
+    _end_trades(installation, "during-two-drivers")
+
+
+def test_a_driver_whose_jvm_is_gone_starts_anew(installation: Release) -> None:
+    driver = installation.pod("streams")
+    kill = (
+        "import glob, os, signal; [os.kill(int(name.split('/')[2]), signal.SIGKILL)"
+        " for name in glob.glob('/proc/[0-9]*/comm') if open(name).read() == 'java\\n']"
+    )
+    installation.execute(driver.metadata.name, "python", "-c", kill)
+    before = _restarts(driver)
+    wait_until(lambda: _restarts(installation.pod("streams")) > before, 60, "the driver is started again")
+    _recovers(installation, "streams: kill -9 of the JVM alone")
+
+
+def _restarts(pod: V1Pod) -> int:
+    return sum(status.restart_count for status in pod.status.container_statuses)
 
 
 @pytest.mark.timeout(1_500)
@@ -221,14 +342,6 @@ def _end_trades(installation: Release, job: str) -> None:
 
 def _trades_in_tables(installation: Release, trade_ids: Iterable[str]) -> list[tuple[str, bool]]:
     """Each row of those trades as Trino has it: trade_id, and whether it was accepted."""
-    script = (
-        "import json, os; from app.settings import load_settings; from jobs.lake.trino import Lake;"
-        "print(json.dumps(Lake(load_settings(os.environ)).run("
-        "'select trade_id, status = \\'accepted\\' from lake.haggle.trades').rows))"
-    )
     wanted = set(trade_ids)
-    return [
-        (trade_id, accepted)
-        for trade_id, accepted in json.loads(installation.probe("python", "-c", script))
-        if trade_id in wanted
-    ]
+    _, rows = _ask(installation, f"select trade_id, status = 'accepted' from {CATALOG}.{SCHEMA}.trades")
+    return [(trade_id, accepted) for trade_id, accepted in rows if trade_id in wanted]

@@ -6,7 +6,6 @@ Servers start on free ports in temporary folders and end with the session. Tests
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import time
 import uuid
@@ -24,6 +23,7 @@ from app.entrypoints.http import create_app
 from app.settings import Settings, load_settings
 from jobs.embedded.servers import processes, valkey_binary
 from jobs.embedded.stack import Stack
+from tests.kafka import Kafka, free_port
 
 SERVICE_KEY = "a-service-key-of-the-tests"
 TOKEN_KEY = "a-token-key-of-the-tests-that-is-long-enough"
@@ -36,13 +36,6 @@ def wait_until(true: Callable[[], Any], timeout_s: float = 20) -> Any:
         assert time.monotonic() < deadline, f"not true after {timeout_s} s"
         time.sleep(0.02)
     return result
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Redis:
@@ -74,6 +67,19 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
     server = Redis(tmp_path_factory.mktemp("redis"))
     yield server
     server.kill()
+
+
+@pytest.fixture(scope="session")
+def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """A broker of its own for tests of the relay, which kill it and start it again."""
+    server = Kafka(tmp_path_factory.mktemp("kafka"), load_settings(cache_folder()))
+    yield server
+    server.kill()
+
+
+def cache_folder() -> dict[str, str]:
+    """Where downloads are, if the environment says so."""
+    return {name: value for name, value in os.environ.items() if name == "CACHE_FOLDER"}
 
 
 @pytest.fixture
@@ -150,8 +156,7 @@ def realm(settings: Settings) -> Realm:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole embedded stack, on free ports; tests that use it are marked `stack` and share it."""
-    environment = {name: value for name, value in os.environ.items() if name == "CACHE_FOLDER"}
-    running = Stack(tmp_path_factory.mktemp("stack"), load_settings(environment))
+    running = Stack(tmp_path_factory.mktemp("stack"), load_settings(cache_folder()))
     try:
         add_catalog(running)
         running.up(lambda _name, _state: None)

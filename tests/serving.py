@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from app.settings import Settings
-from tests.conftest import SERVICE_KEY, TOKEN_KEY, free_port, wait_until
+from tests.conftest import SERVICE_KEY, TOKEN_KEY, wait_until
+from tests.kafka import free_port
 
 
 @contextmanager

@@ -6,6 +6,7 @@ The one place that builds keys, loads the Lua library and reads what it returns.
 
 import hashlib
 import logging
+import math
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -113,10 +114,21 @@ class Backlog(NamedTuple):
 
 
 class OutboxEntry(NamedTuple):
-    """An event that waits for Kafka: its sequence number and its JSON text."""
+    """An event of the outbox: its sequence number and its JSON text."""
 
     sequence: int
     event: bytes
+
+
+class Published(NamedTuple):
+    """What Redis knows of Kafka: the newest event that it has acknowledged, and in which topic that was.
+
+    The topic is named by its id, which a topic that is created anew does not share. `topic_id` is '' before the first.
+    """
+
+    sequence: int
+    topic_id: str
+    partitions: int
 
 
 class Keys(NamedTuple):
@@ -134,13 +146,18 @@ class Keys(NamedTuple):
 
     @property
     def outbox(self) -> str:
-        """Stream of events that wait for Kafka."""
+        """Stream of events: those that wait for Kafka, and the newest of those that it holds."""
         return self._key("outbox")
 
     @property
     def published(self) -> str:
-        """Newest sequence number that the relay has seen in Kafka."""
+        """Newest sequence number that Kafka has acknowledged; it never goes back."""
         return self._key("published")
+
+    @property
+    def topic(self) -> str:
+        """Hash of the topic that `published` was acknowledged in: its id, and how many partitions it had."""
+        return self._key("topic")
 
     @property
     def player_count(self) -> str:
@@ -438,16 +455,7 @@ class Store:
     def backlog(self) -> Backlog:
         """How far Kafka is behind."""
         with store_errors():
-            pipeline = self._client.pipeline(transaction=False)
-            pipeline.mget(self.keys.sequence, self.keys.published)
-            pipeline.xrange(self.keys.outbox, count=1)
-            pipeline.time()
-            (sequence, published), oldest, (seconds, microseconds) = pipeline.execute()
-        age_s = 0.0
-        if oldest:
-            since = datetime.fromisoformat(oldest[0][1][b"occurred_at"].decode()).timestamp()
-            age_s = max(0.0, seconds + microseconds / 1e6 - since)
-        return Backlog(int(sequence or 0) - int(published or 0), age_s, int(sequence or 0))
+            return _read_backlog(self._client, self.keys, None)
 
     # ------------------------------------------------------------ calls
 
@@ -481,17 +489,66 @@ def load_library(client: "redis.Redis") -> None:
         client.function_load(_LIBRARY, replace=True)
 
 
-class Outbox:
-    """The realm's events that wait for Kafka, in the order of their sequence. Raises redis errors as they are."""
+def _read_backlog(client: "redis.Redis", keys: Keys, position: int | None) -> Backlog:
+    """What comes after `position`, or else after what Kafka has acknowledged."""
+    published: Any = client.get(keys.published)
+    position = int(published or 0) if position is None else position
+    pipeline = client.pipeline(transaction=False)
+    pipeline.get(keys.sequence)
+    # an entry's id is the sequence number of its last event: published entries stay in the outbox for a while
+    pipeline.xrange(keys.outbox, min=f"{position + 1}-0", count=1)
+    pipeline.time()
+    sequence, oldest, (seconds, microseconds) = pipeline.execute()
+    age_s = 0.0
+    if oldest:
+        since = datetime.fromisoformat(oldest[0][1][b"occurred_at"].decode()).timestamp()
+        age_s = max(0.0, seconds + microseconds / 1e6 - since)
+    return Backlog(max(0, int(sequence or 0) - position), age_s, int(sequence or 0))
 
-    def __init__(self, client: "redis.Redis", realm: str) -> None:
+
+_ADVANCE: Final = """
+if tonumber(ARGV[1]) > tonumber(redis.call('GET', KEYS[1]) or 0) then redis.call('SET', KEYS[1], ARGV[1]) end
+redis.call('HSET', KEYS[2], 'id', ARGV[2], 'partitions', ARGV[3])
+return redis.call('XTRIM', KEYS[3], 'MINID', '=', ARGV[4])
+"""
+
+
+class Outbox:
+    """The realm's events in the order of their sequence: those that wait for Kafka, and some of those that it holds.
+
+    The newest `keep_entries` published events stay, so that a topic that was lost can be filled again. Raises redis
+    errors as they are.
+    """
+
+    def __init__(self, client: "redis.Redis", realm: str, keep_entries: int = 0) -> None:
         self._client = client
         self._keys = Keys(realm)
+        self._keep_entries = keep_entries
+        # of the page before: how many entries it takes to fill the next one
+        self._events_per_entry = 1.0
+        self._advance = client.register_script(_ADVANCE)
 
     def newest(self) -> int:
         """The newest event's sequence number, whether it still waits or not; 0 before the first."""
         sequence: Any = self._client.get(self._keys.sequence)
         return int(sequence or 0)
+
+    def published(self) -> Published:
+        """What `advance` has recorded."""
+        pipeline = self._client.pipeline(transaction=True)
+        pipeline.get(self._keys.published)
+        pipeline.hmget(self._keys.topic, "id", "partitions")
+        sequence, (topic_id, partitions) = pipeline.execute()
+        return Published(int(sequence or 0), (topic_id or b"").decode(), int(partitions or 0))
+
+    def backlog(self, position: int | None) -> Backlog:
+        """How far Kafka is behind, if it holds what is up to `position`; None: what was recorded."""
+        return _read_backlog(self._client, self._keys, position)
+
+    def first_after(self, position: int) -> int | None:
+        """The first event above `position` that is there; None if there is none."""
+        found = self._read_page(position, 1, None)
+        return found[0].sequence if found else None
 
     def read(self, after: int, limit: int, block_ms: int | None = None) -> list[OutboxEntry]:
         """The first events with a sequence number above `after`; waits up to `block_ms` for the first one.
@@ -508,21 +565,29 @@ class Outbox:
         return events
 
     def _read_page(self, after: int, limit: int, block_ms: int | None) -> list[OutboxEntry]:
-        count = min(limit, _ENTRIES_PER_READ)
+        count = min(math.ceil(limit / self._events_per_entry), _ENTRIES_PER_READ)
         reply: Any = self._client.xread({self._keys.outbox: f"{after}-0"}, count=count, block=block_ms)
-        entries = reply[0][1] if reply else []
-        return [event for entry_id, fields in entries for event in self._events(entry_id, fields) if event[0] > after]
+        events: list[OutboxEntry] = []
+        for number, (entry_id, fields) in enumerate(reply[0][1] if reply else [], start=1):
+            events += [event for event in self._events(entry_id, fields) if event.sequence > after]
+            self._events_per_entry = max(1.0, len(events) / number)
+            if len(events) >= limit:
+                break
+        return events
 
     def _events(self, entry_id: bytes, fields: dict[bytes, bytes]) -> list[OutboxEntry]:
         last, occurred_at = int(entry_id.split(b"-")[0]), fields[b"occurred_at"].decode()
         return [OutboxEntry(*text) for text in event_texts(self._keys.realm, last, occurred_at, fields[b"events"])]
 
-    def trim(self, up_to: int) -> None:
-        """Forgets the entries up to and with sequence number `up_to`, which Kafka holds."""
-        pipeline = self._client.pipeline(transaction=True)
-        pipeline.xtrim(self._keys.outbox, minid=f"{up_to + 1}-0", approximate=False)
-        pipeline.set(self._keys.published, up_to)
-        pipeline.execute()
+    def advance(self, position: int, topic_id: str, partitions: int) -> None:
+        """Records that this topic holds what is up to `position`, and forgets entries that are too old to be kept.
+
+        What is recorded as published never goes back, though a topic that is filled again starts further back: it
+        counts how much waits in Redis, and a relay that was fenced may come late.
+        """
+        oldest = max(0, position - self._keep_entries) + 1
+        keys = [self._keys.published, self._keys.topic, self._keys.outbox]
+        self._advance(keys=keys, args=[position, topic_id, partitions, f"{oldest}-0"])
 
 
 def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -2,7 +2,8 @@
 
 One process per realm (`python -m app.entrypoints.relay`); a second one fences the first by the transactional id.
 What was published is read from Kafka itself when a publisher starts, so a crash between Kafka's commit and the
-trim of the outbox leads to no duplicate, and a batch that was not committed is published again.
+record of it in Redis leads to no duplicate, and a batch that was not committed is published again. A topic that was
+lost is created anew and filled from the newest published events, which the outbox keeps.
 """
 
 import logging
@@ -11,15 +12,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
 
 from kafka.errors import KafkaError, ProducerFencedError
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 from redis.exceptions import RedisError
 
 from app.adapters import kafka, redis
-from app.adapters.kafka import Publisher, ensure_topic, last_published
-from app.adapters.redis import Outbox, OutboxEntry, Store, connect
+from app.adapters.kafka import Held, Publisher, TopicChanged, TopicIdentity
+from app.adapters.redis import Outbox, OutboxEntry, Published, Store, connect
+from app.contract import metrics
 from app.errors import HaggleError, Unavailable
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
@@ -30,12 +34,16 @@ _FIRST_BACKOFF_S = 0.2
 _LONGEST_BACKOFF_S = 10.0
 _EXPIRE_AT_ONCE = 100
 _EXPIRE_INTERVAL_S = 1.0
+_LOOK_INTERVAL_S = 2.0
+_LAG_INTERVAL_S = 0.5
 
 PUBLISHED = Counter("haggle_relay_events_published", "Events that Kafka has committed")
 SEQUENCE = Gauge("haggle_relay_sequence", "Newest sequence number that Kafka has committed")
 UP = Gauge("haggle_relay_up", "1 while events are published, 0 while a server is away")
 FAILURES = Counter("haggle_relay_failures", "Times the relay had to start anew, by what failed", ["error"])
 TRANSACTION = Histogram("haggle_relay_transaction_seconds", "Time to publish one batch")
+LAG_EVENTS = Gauge(metrics.LAG_EVENTS, metrics.LAG_EVENTS_HELP, metrics.LAG_LABELS)
+LAG_SECONDS = Gauge(metrics.LAG_SECONDS, metrics.LAG_SECONDS_HELP, metrics.LAG_LABELS)
 
 
 class BrokenSequence(HaggleError):
@@ -49,7 +57,9 @@ class Relay:
         self._settings = settings
         self._outbox = outbox
         self._stopped = threading.Event()
-        self._position = 0
+        self.position: int | None = None
+        """Kafka holds the events up to this one; None before the first look."""
+        self._ahead: list[OutboxEntry] = []
 
     def stop(self) -> None:
         """Ends `run` after the batch under way."""
@@ -59,73 +69,126 @@ class Relay:
         """Publishes until stopped; after a failure of Redis or Kafka it starts anew, with backoff."""
         backoff_s = _FIRST_BACKOFF_S
         while not self._stopped.is_set():
-            before = self._position
+            before = self.position
             try:
                 self._publish_until_stopped()
             except ProducerFencedError:
                 raise
             except (KafkaError, RedisError) as error:
                 FAILURES.labels(type(error).__name__).inc()
-                backoff_s = _FIRST_BACKOFF_S if self._position > before else min(2 * backoff_s, _LONGEST_BACKOFF_S)
+                backoff_s = _FIRST_BACKOFF_S if self.position != before else min(2 * backoff_s, _LONGEST_BACKOFF_S)
                 context = {"detail": self._advice(error), "error": repr(error), "retry_in_s": backoff_s}
                 _log.warning("relay waits for a server", extra={"context": context})
                 self._stopped.wait(backoff_s)
 
     def _advice(self, error: KafkaError | RedisError) -> str:
+        if isinstance(error, TopicChanged):
+            return "the topic is not the one that was published to; what it lacks is published again"
         return redis.advice(self._settings, error) if isinstance(error, RedisError) else kafka.advice(self._settings)
 
     def _publish_until_stopped(self) -> None:
-        ensure_topic(self._settings)
         publisher = Publisher(self._settings)
         try:
-            self._move_to(self._reconcile(last_published(self._settings)))
+            self._reconcile(publisher)
             UP.set(1)
-            _log.info("relay started", extra={"context": {"sequence": self._position}})
-            while not self._stopped.is_set():
-                started = time.monotonic()
-                if self._publish_batch(publisher) < self._settings.relay_batch_max_events:
-                    self._stopped.wait(started + self._settings.relay_interval_s - time.monotonic())
+            _log.info("relay started", extra={"context": {"sequence": self.position}})
+            self._publish_batches(publisher)
         finally:
             UP.set(0)
             publisher.close()
 
-    def _move_to(self, position: int) -> None:
-        self._position = position
+    def _publish_batches(self, publisher: Publisher) -> None:
+        looked_at = time.monotonic()
+        while not self._stopped.is_set():
+            started = time.monotonic()
+            published = self._publish_batch(publisher)
+            if published:
+                looked_at = time.monotonic()
+            elif time.monotonic() > looked_at + _LOOK_INTERVAL_S:
+                publisher.check_topic()
+                looked_at = time.monotonic()
+            if published < self._settings.relay_batch_max_events:
+                self._stopped.wait(started + self._settings.relay_interval_s - time.monotonic())
+
+    def _move_to(self, position: int, topic: TopicIdentity) -> None:
+        self._outbox.advance(position, *topic)
+        self.position = position
         SEQUENCE.set(position)
 
-    def _reconcile(self, published: int) -> int:
-        """Forgets what Kafka already has and returns where to go on; raises BrokenSequence on a mismatch."""
-        position = position_of(published, self._outbox.newest(), self._outbox.read(published, 1))
-        self._outbox.trim(position)
-        return position
+    def _reconcile(self, publisher: Publisher) -> None:
+        """Finds where to go on, and says so if that is not simply where it ended."""
+        held = publisher.held()
+        published = self._outbox.published()
+        found = resume_after(held, published, self._outbox.newest(), self._outbox.first_after)
+        if found.position < published.sequence:
+            context = {"first": found.position + 1, "last": published.sequence, "topic_id": held.topic.topic_id}
+            _log.warning("the topic lacks events that it had: they are published again", extra={"context": context})
+        if found.missing:
+            context = {"first": found.missing[0], "last": found.missing[-1], "topic_id": held.topic.topic_id}
+            context["detail"] = "the outbox keeps OUTBOX_KEEP_ENTRIES; `haggle audit` says whether the tables have them"
+            _log.warning("the topic lacks events that the outbox no longer has", extra={"context": context})
+        self.position = found.position
+        self._ahead = []
+        SEQUENCE.set(found.position)
+        if held.newest:
+            self._outbox.advance(held.newest, *held.topic)
 
     def _publish_batch(self, publisher: Publisher) -> int:
         """Publishes what waits, one batch at most; returns how many events it was."""
-        entries = self._outbox.read(self._position, self._settings.relay_batch_max_events, _BLOCK_MS)
+        assert self.position is not None
+        entries = self._ahead or self._outbox.read(self.position, self._settings.relay_batch_max_events, _BLOCK_MS)
+        self._ahead = []
         if not entries:
             return 0
-        check_contiguous(entries, self._position)
+        check_contiguous(entries, self.position)
         with TRANSACTION.time():
-            publisher.publish(entries)
+            publisher.publish(entries, partial(self._read_ahead, entries))
         PUBLISHED.inc(len(entries))
-        self._move_to(entries[-1].sequence)
-        self._outbox.trim(self._position)
+        self._move_to(entries[-1].sequence, publisher.topic)
         return len(entries)
 
+    def _read_ahead(self, entries: Sequence[OutboxEntry]) -> None:
+        """Reads what comes after a full batch. After another one, what comes until the next is to go with it."""
+        if len(entries) >= self._settings.relay_batch_max_events:
+            self._ahead = self._outbox.read(entries[-1].sequence, self._settings.relay_batch_max_events)
 
-def position_of(published: int, newest: int, waiting: Sequence[OutboxEntry]) -> int:
-    """Where to go on: after `published` (newest in Kafka), given the `newest` in Redis and the first one waiting.
 
-    An empty topic that once held events (its retention is over) starts where the outbox does.
+class Resume(NamedTuple):
+    """Where to go on, and which events cannot be published though the topic lacks them."""
+
+    position: int
+    missing: range
+
+
+def resume_after(held: Held, published: Published, newest: int, first_after: Callable[[int], int | None]) -> Resume:
+    """Where to go on, given what the topic holds, what Redis recorded, and its `newest` event.
+
+    `first_after` gives the first event of the outbox above a position, or None. The topic itself says what it holds.
+    One that holds nothing of the realm is filled again from the outbox, unless its events have merely expired: then
+    it is still the one that was published to, and records were removed from its beginning.
     """
-    if published > newest:
+    check_partitions(held.topic, published)
+    if max(held.newest, published.sequence) > newest:
         raise BrokenSequence(
-            f"Kafka holds event {published} but Redis has only come to {newest}: Redis has lost data or was reset. "
-            "Restore it, or start a new realm."
+            f"Kafka holds event {max(held.newest, published.sequence)} but Redis has only come to {newest}: Redis has "
+            "lost data or was reset. Restore it, or start a new realm."
         )
-    if published == 0 and waiting:
-        return waiting[0].sequence - 1
-    return published
+    has_expired = held.first_offset > 0 and published.topic_id in ("", held.topic.topic_id)
+    start = held.newest or (published.sequence if has_expired else 0)
+    following = first_after(start) or newest + 1
+    if following > max(start, published.sequence) + 1:
+        raise BrokenSequence(_removed(following, max(start, published.sequence) + 1))
+    return Resume(following - 1, range(start + 1, following))
+
+
+def check_partitions(topic: TopicIdentity, published: Published) -> None:
+    """Raises BrokenSequence if the topic has another number of partitions than when the realm's events went there."""
+    if topic.topic_id == published.topic_id and topic.partitions != published.partitions:
+        raise BrokenSequence(
+            f"the topic has {topic.partitions} partitions and had {published.partitions}: the realm's events would go "
+            f"on in another one, out of order. When the tables hold event {published.sequence} (see `haggle status`), "
+            "delete the topic: it is created with KAFKA_PARTITIONS and filled again from the outbox."
+        )
 
 
 def check_contiguous(entries: Sequence[OutboxEntry], position: int) -> None:
@@ -133,10 +196,14 @@ def check_contiguous(entries: Sequence[OutboxEntry], position: int) -> None:
     expected = range(position + 1, position + 1 + len(entries))
     for entry, sequence in zip(entries, expected, strict=True):
         if entry.sequence != sequence:
-            raise BrokenSequence(
-                f"the outbox goes on with event {entry.sequence} where {sequence} is due: entries were removed by "
-                "something other than the relay. Restore Redis, or start a new realm."
-            )
+            raise BrokenSequence(_removed(entry.sequence, sequence))
+
+
+def _removed(found: int, due: int) -> str:
+    return (
+        f"the outbox goes on with event {found} where {due} is due: entries were removed by something other than the "
+        "relay. Restore Redis, or start a new realm."
+    )
 
 
 def expire_offers(store: Store) -> None:
@@ -150,14 +217,30 @@ def expire_offers(store: Store) -> None:
         time.sleep(_EXPIRE_INTERVAL_S)
 
 
+def show_lag(relay: Relay, outbox: Outbox, realm: str) -> None:
+    """Keeps the gauges of the lag, for as long as the process runs; while Redis is away they stay as they were."""
+    labels = (metrics.Stage.OUTBOX, realm)
+    while True:
+        try:
+            backlog = outbox.backlog(relay.position)
+        except RedisError:
+            pass  # the relay itself says so
+        else:
+            LAG_EVENTS.labels(*labels).set(backlog.entries)
+            LAG_SECONDS.labels(*labels).set(backlog.age_s)
+        time.sleep(_LAG_INTERVAL_S)
+
+
 def main() -> None:
     """The composition root of the relay."""
     settings = load_settings(os.environ)
     configure_logs(settings.log_level)
     start_http_server(settings.relay_metrics_port, settings.listen_host)
     client = connect(settings)
-    relay = Relay(settings, Outbox(client, settings.realm))
+    outbox = Outbox(client, settings.realm, settings.outbox_keep_entries)
+    relay = Relay(settings, outbox)
     threading.Thread(target=expire_offers, args=(Store(client, settings),), name="expire-offers", daemon=True).start()
+    threading.Thread(target=show_lag, args=(relay, outbox, settings.realm), name="show-lag", daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: relay.stop())
     try:

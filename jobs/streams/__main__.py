@@ -49,15 +49,17 @@ class Stream:
         self._topic = Topic(settings)
 
     def run(self) -> None:
-        """Runs for ever: the loss of a server ends the query, and the next one goes on where the table ends."""
+        """Runs for ever: the loss of a server ends the query, and the next one goes on where the table ends.
+
+        Exits with 1 when Spark itself has ended, so that whoever started this process starts another.
+        """
         pause_s = _FIRST_PAUSE_S
         while True:
             started = time.monotonic()
             try:
                 self._run_query()
             except (HaggleError, PySparkException, Py4JError) as error:
-                problem = " ".join(str(error).split())[:500]
-                self._progress.fail(problem)
+                problem = _note(self._spark, self._progress, error)
                 _log.warning("the query starts anew", extra={"context": {"error": problem, "in_s": pause_s}})
             pause_s = _FIRST_PAUSE_S if time.monotonic() - started > _GETS_ON_S else min(2 * pause_s, _LONGEST_PAUSE_S)
             time.sleep(pause_s)
@@ -124,11 +126,48 @@ def _read_offsets(query: StreamingQuery, topic: str) -> dict[int, int]:
     return {int(partition): offset for partition, offset in offsets.items()}
 
 
+def _note(spark: SparkSession, progress: Progress, error: Exception) -> str:
+    """What /readyz and a log line say of an error that another attempt may be rid of; without Spark there is none."""
+    problem = " ".join(str(error).split())[:500]
+    progress.fail(problem)
+    if _has_ended(spark):
+        _log.error("Spark has ended, and so do the streams", extra={"context": {"error": problem}})
+        sys.exit(1)
+    return problem
+
+
+def _has_ended(spark: SparkSession) -> bool:
+    """Whether no query can start any more: the JVM is gone, or Spark has stopped itself."""
+    context: Any = spark.sparkContext
+    try:
+        return context._gateway.proc.poll() is not None or bool(context._jsc.sc().isStopped())  # noqa: SLF001
+    except (Py4JError, OSError):
+        return True
+
+
 def _end_at_once(spark: SparkSession) -> None:
     """Without the lock nothing more may be committed: the JVM is killed before it can."""
     gateway: Any = spark.sparkContext._gateway  # noqa: SLF001 - PySpark's way to its JVM
     gateway.proc.kill()
     os._exit(1)
+
+
+def _prepare(spark: SparkSession, settings: Settings, progress: Progress) -> None:
+    """Makes what the query needs, as soon as HDFS and the catalog are there for it.
+
+    Raises HaggleError if the lake is not this version's to write.
+    """
+    while True:
+        try:
+            prepare_folders(spark, settings)
+            clear_checkpoints(spark, settings)
+            prepare_lake(spark)
+        except (PySparkException, Py4JError) as error:
+            context = {"error": _note(spark, progress, error), "in_s": _FIRST_PAUSE_S}
+            _log.warning("the lake cannot be prepared yet", extra={"context": context})
+            time.sleep(_FIRST_PAUSE_S)
+        else:
+            return
 
 
 def main() -> None:
@@ -143,10 +182,8 @@ def main() -> None:
     spark = build_session(settings)
     lock.watch(lambda: _end_at_once(spark))
     spark.sparkContext.setLogLevel("WARN")
-    prepare_folders(spark, settings)
-    clear_checkpoints(spark, settings)
     try:
-        prepare_lake(spark)
+        _prepare(spark, settings, progress)
     except HaggleError as error:
         _log.error("the streams refuse to start", extra={"context": {"error": str(error)}})
         sys.exit(1)

@@ -26,17 +26,18 @@ _log = logging.getLogger(__name__)
 
 
 class DriverLock:
-    """The lock of the streams into one lake; `name` is the lake's."""
+    """The lock of one kind of process, such as the streams, on one lake; `name` is the lake's."""
 
-    def __init__(self, settings: Settings, name: str) -> None:
+    def __init__(self, settings: Settings, name: str, kind: str = "streams") -> None:
         self._settings = settings
-        self._name = f"haggle streams {name}"
+        self._kind = kind
+        self._name = f"haggle {kind} {name}"
         self._connection: psycopg.Connection | None = None
 
     def acquire(self) -> None:
         """Returns once this process holds the lock, however long another one does; says so while it waits."""
         said = False
-        while not self._try():
+        while not self.try_acquire():
             if not said:
                 _log.warning("waiting for the lock: another driver runs", extra={"context": {"lock": self._name}})
                 said = True
@@ -48,10 +49,11 @@ class DriverLock:
         """Calls `lost` from a thread as soon as the lock may no longer be held."""
         threading.Thread(target=self._watch, args=(lost,), name="driver-lock", daemon=True).start()
 
-    def _try(self) -> bool:
+    def try_acquire(self) -> bool:
+        """Whether this process holds the lock now; does not wait. An unreachable catalog is a no, and is logged."""
         try:
             if self._connection is None:
-                self._connection = _connect(self._settings)
+                self._connection = _connect(self._settings, self._kind)
             row = self._connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", (self._name,))
             (held,) = row.fetchone() or (False,)
         except psycopg.Error as error:
@@ -71,14 +73,14 @@ class DriverLock:
             lost()
 
 
-def _connect(settings: Settings) -> psycopg.Connection:
+def _connect(settings: Settings, kind: str) -> psycopg.Connection:
     password = psycopg.conninfo.conninfo_to_dict(settings.catalog_url).get("password") or settings.catalog_password
     return psycopg.connect(
         settings.catalog_url,
         password=password,
         autocommit=True,
         connect_timeout=_TIMEOUT_S,
-        application_name="haggle-streams",
+        application_name=f"haggle-{kind}",
         # a server that no longer answers ends the connection, so that the check above does not wait for ever
         keepalives_idle=1,
         keepalives_interval=1,

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -20,11 +21,16 @@ _PAUSE_S: Final = 2
 _log = logging.getLogger(__name__)
 
 
-def build_session(settings: Settings) -> SparkSession:
-    """A session with the Iceberg catalog on PostgreSQL and HDFS; its first use creates the catalog's own tables."""
-    builder = SparkSession.Builder().appName("haggle-streams").master(settings.spark_master)
-    for name, value in session_options(settings).items():
-        builder = builder.config(name, value)
+def build_session(
+    settings: Settings, name: str = "haggle-streams", more: Mapping[str, str] | None = None
+) -> SparkSession:
+    """A session with the Iceberg catalog on PostgreSQL and HDFS; its first use creates the catalog's own tables.
+
+    `more` are options beside those of the settings.
+    """
+    builder = SparkSession.Builder().appName(name).master(settings.spark_master)
+    for option, value in {**session_options(settings), **(more or {})}.items():
+        builder = builder.config(option, value)
     return builder.getOrCreate()
 
 
@@ -40,12 +46,12 @@ def prepare_folders(spark: SparkSession, settings: Settings) -> None:
 
 def clear_checkpoints(spark: SparkSession, settings: Settings) -> None:
     """Removes the checkpoints of all queries before: each start takes a new one."""
-    files, hadoop = _file_system(spark, settings)
+    files, hadoop = file_system(spark, settings)
     for status in files.listStatus(hadoop.Path(CHECKPOINTS)):
         files.delete(status.getPath(), True)
 
 
-def _file_system(spark: SparkSession, settings: Settings) -> tuple[Any, Any]:
+def file_system(spark: SparkSession, settings: Settings) -> tuple[Any, Any]:
     """Hadoop's client of the file system, and the package that it is in."""
     java: Any = spark._jvm  # noqa: SLF001 - PySpark's way to Hadoop's client
     configuration = spark._jsc.hadoopConfiguration()  # noqa: SLF001
@@ -54,7 +60,7 @@ def _file_system(spark: SparkSession, settings: Settings) -> tuple[Any, Any]:
 
 
 def _folder_problem(spark: SparkSession, settings: Settings) -> str:
-    files, hadoop = _file_system(spark, settings)
+    files, hadoop = file_system(spark, settings)
     for folder in _FOLDERS:
         try:
             files.mkdirs(hadoop.Path(folder))
@@ -85,6 +91,9 @@ def _common_options(settings: Settings) -> dict[str, str]:
         # what a micro-batch shuffles is small: a few numbers of each realm
         "spark.sql.shuffle.partitions": "1",
         "spark.sql.adaptive.enabled": "false",
+        # a task that waits to be near its data is never looked at again in local mode unless another task ends, so a
+        # job could hang for ever; and executors are never where the DataNodes are
+        "spark.locality.wait": "0s",
         # the newest batch alone is ever gone back to, and its checkpoint lives no longer than its query
         "spark.sql.streaming.minBatchesToRetain": "2",
         "spark.sql.streaming.checkpoint.fileChecksum.enabled": "false",
@@ -105,8 +114,11 @@ def _common_options(settings: Settings) -> dict[str, str]:
         f"{prefix}.warehouse": f"{settings.hdfs_url}/warehouse",
         "spark.hadoop.fs.defaultFS": settings.hdfs_url,
         "spark.hadoop.dfs.replication": str(settings.hdfs_replication),
-        # a file is closed once the NameNode has heard of its last block, which the client asks after 400 ms by default
+        # a file is closed once the NameNode has heard of its last block, which the client asks after 400 ms by default;
+        # it asks for 14 s in all, as by default: five times, doubling from 5 ms, would be too soon for a busy machine
         "spark.hadoop.dfs.client.block.write.locateFollowingBlock.initial.delay.ms": "5",
+        "spark.hadoop.dfs.client.block.write.locateFollowingBlock.max.delay.ms": "400",
+        "spark.hadoop.dfs.client.block.write.locateFollowingBlock.retries": "40",
         # a NameNode or DataNode that went away is noticed in seconds, not minutes
         "spark.hadoop.ipc.client.connect.timeout": "5000",
         "spark.hadoop.ipc.client.rpc-timeout.ms": "20000",
@@ -138,6 +150,8 @@ def _kubernetes_options(settings: Settings) -> dict[str, str]:
         "spark.kubernetes.driver.service.deleteOnTermination": "false",
         "spark.kubernetes.authenticate.oauthTokenFile": f"{_SERVICE_ACCOUNT}/token",
         "spark.kubernetes.authenticate.caCertFile": f"{_SERVICE_ACCOUNT}/ca.crt",
+        # Spark ends when executors have failed three times, which over years they will: only the last minutes count
+        "spark.executor.failuresValidityInterval": "10m",
         # a lost executor is replaced at once
         "spark.kubernetes.allocation.batch.delay": "1s",
         "spark.executor.heartbeatInterval": "5s",

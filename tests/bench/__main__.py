@@ -1,4 +1,4 @@
-"""Measures the engine on this machine: `make bench`. Prints Markdown, as in docs/performance.md.
+"""Measures the engine and the relay on this machine: `make bench`. Prints Markdown, as in docs/performance.md.
 
 Redis (every write on disk before its answer), gunicorn and the load share the machine. Each round measures the engine
 and what it is compared with one after the other, so that ratios are of the same moment; medians are over the rounds.
@@ -18,22 +18,26 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from app.adapters.redis import Keys, Store, connect
+from app.adapters.redis import TRADES_PER_CALL, Keys, Store, connect
 from app.commands import CreatePlayer
 from app.settings import Settings, load_settings
 from jobs.embedded.servers import valkey_binary
 from jobs.simulate.run import Order, simulate
+from tests.bench import relay
 from tests.bench.load import Figures, http_status, load, redis_status
+from tests.kafka import Kafka, free_port
 
 PLAYERS: Final = 1_000
 CONNECTIONS: Final = 16
 SIZES: Final = (1, 8, 64, 512, 4_096)
 CROWD: Final = 1_000_000
+MOVED: Final = 200_000
 _KEY: Final = "a-service-key-of-the-benchmark"
 _TOKEN_KEY: Final = "a-token-key-of-the-benchmark-that-is-long-enough"
 _READ_STATE_WRITE_STATE_WRITE_EVENT: Final = (
@@ -43,14 +47,6 @@ _READ_STATE_WRITE_STATE_WRITE_EVENT: Final = (
 
 
 # ---------------------------------------------------------------- servers
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager
@@ -273,6 +269,37 @@ class Bench:
         print(f"memory of Redis with {players:,} players and an empty outbox: {memory / 2**30:.2f} GiB, "
               f"{memory / players:.0f} bytes a player\n")  # fmt: skip
 
+    def relay(self, settings: Settings) -> None:
+        """Events a second from a full outbox to Kafka, which flushes each batch, and what the flushes cost."""
+        kinds = [(settings, TRADES_PER_CALL), (replace(settings, realm="singly"), 1)]
+        for kind, in_one_call in kinds:
+            trades = Trades(PLAYERS, 4)
+            create_players(kind, PLAYERS - count_players(kind))
+            relay.decide(kind, (trades.one() for _ in itertools.count()), MOVED, in_one_call)
+        with tempfile.TemporaryDirectory() as folder:
+            kafka = Kafka(Path(folder), load_settings(os.environ))
+            try:
+                for kind, in_one_call in kinds:
+                    self._relay(kind, kafka, in_one_call)
+            finally:
+                kafka.kill()
+
+    def _relay(self, settings: Settings, kafka: Kafka, in_one_call: int) -> None:
+        rows = []
+        for number in range(self._rounds):
+            modules = ("app.entrypoints.relay", "tests.bench.relay_without_flush")
+            with_, without = (
+                relay.measure(settings, kafka, f"{settings.realm}-{number}-{place}", module)
+                for place, module in enumerate(modules)
+            )
+            rows.append((with_.events, without.events, with_.events / without.events, with_.relay_us, with_.kafka_us))
+        table(
+            f"The relay, {MOVED:,} one-for-one trades, decided {in_one_call} a call",
+            ("events/s", "without flushes", "ratio", "relay µs/event", "broker µs/event"),
+            rows,
+        )
+        print(f"an event takes {relay.bytes_of_an_entry(settings):.0f} bytes of memory in the outbox\n")
+
 
 def count_players(settings: Settings) -> int:
     """Players of the realm."""
@@ -311,7 +338,7 @@ def figure(value: Any) -> str:
 
 def main() -> None:
     """Measures all, or what is named."""
-    names = ("single_trades", "batches", "waiting", "simulation", "crowd")
+    names = ("single_trades", "batches", "waiting", "simulation", "crowd", "relay")
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--duration-s", type=float, default=4)

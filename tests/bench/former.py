@@ -1,8 +1,8 @@
 """The ways that the lake does not go, to be measured beside the way it goes: `make bench-lake BENCH=backlog`.
 
-`udf_rate` is the way of the project that this replaces: Python UDFs that parse JSON strings, appended to Parquet files.
-`five_queries_rate` is a streaming query per table, each with its own parse, its own checkpoint and its own commits. Both
-run in a process of their own, as the streams do.
+`udf_rate` is the way of the project that this replaces: Python UDFs that parse JSON strings, appended to Parquet
+files. `five_queries_rate` is a streaming query per table, each with its own parse, checkpoint and commits. Both run in
+a process of their own, as the streams do.
 """
 
 import subprocess

@@ -1,9 +1,9 @@
 """Measures the lake on this machine: `make bench-lake`. Prints Markdown, as in docs/performance.md.
 
-`freshness`: single trades at a fixed rate through the whole stack, with maintenance; how long from a trade's answer to the
-commit that holds its row. `backlog`: events that wait in Kafka, into the table from the first commit to the last; beside it,
-on the same events, a query per table and the Python UDFs of the project that this replaces. `questions`: the questions,
-asked hot. All servers share the machine.
+`freshness`: single trades at a fixed rate through the whole stack, with maintenance; how long from a trade's answer to
+the commit that holds its row. `backlog`: events that wait in Kafka, into the table from the first commit to the last;
+beside it, on the same events, a query per table and the Python UDFs of the project that this replaces. `questions`: the
+questions, asked hot. All servers share the machine.
 """
 
 import argparse
@@ -151,7 +151,7 @@ def _landing_rate(settings: Settings, events: int) -> float:
     (first_at, first), (last_at, _) = commits[0], commits[-1]
     slowest = max((after - before for (before, _), (after, _) in pairwise(commits)), default=0.0)
     print(f"{len(commits)} commits, slowest batch {slowest:.1f} s", flush=True)
-    return (events - first) / (last_at - first_at)
+    return float((events - first) / (last_at - first_at))
 
 
 def _landed(lake: Lake) -> int:

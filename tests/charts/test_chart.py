@@ -170,14 +170,67 @@ def test_what_has_several_pods_spreads_over_zones_and_nodes(render: Callable[...
         assert keys == ["topology.kubernetes.io/zone", "kubernetes.io/hostname"], component
 
 
-def test_the_memory_limits_of_the_defaults_sum_to_at_most_eight_gib(render: Callable[..., Rendered]) -> None:
-    def limit(pod: Pod) -> int:
-        if pod.component == "executor":
-            return 768 + 384
-        return max(mib(container["resources"]["limits"]["memory"]) for container in pod.containers)
+def executor(rendered: Rendered) -> dict[str, dict[str, str]]:
+    """What Spark asks for itself for an executor: its heap, and what it adds to one of less than 3,840 MiB."""
+    heap = environment(rendered, "streams")["SPARK_EXECUTOR_MEMORY_MIB"]["value"]
+    cores = environment(rendered, "streams")["SPARK_EXECUTOR_CPU_REQUEST"]["value"]
+    memory = f"{int(heap) + 384}Mi"
+    return {"requests": {"memory": memory, "cpu": cores}, "limits": {"memory": memory}}
+
+
+def total(render: Callable[..., Rendered], kind: str, resource: str, unit: Callable[[str], int]) -> int:
+    """What all pods of the defaults ask for or may take at once, each Job among them."""
+    rendered = render()
+    of_executor = executor(rendered)
+
+    def of_pod(pod: Pod) -> int:
+        parts = [pod.spec["containers"], *([one] for one in pod.spec.get("initContainers", []))]
+        amounts = [[one.get("resources", of_executor)[kind][resource] for one in together] for together in parts]
+        return max(sum(map(unit, together)) for together in amounts)
 
     # hdfs-prepare has ended before the streams begin; every other Job may run beside all servers
-    assert sum(limit(pod) for pod in render().pods() if pod.component != "hdfs-prepare") <= 8 * 1024
+    return sum(of_pod(pod) for pod in rendered.pods() if pod.component != "hdfs-prepare")
+
+
+def test_the_memory_limits_of_the_defaults_sum_to_at_most_eight_gib(render: Callable[..., Rendered]) -> None:
+    assert total(render, "limits", "memory", mib) <= 8 * 1024
+
+
+def test_docs_scaling_states_what_the_defaults_sum_to(render: Callable[..., Rendered]) -> None:
+    def milli(cores: str) -> int:
+        return int(cores[:-1]) if cores.endswith("m") else 1_000 * int(cores)
+
+    limits, requests = (total(render, kind, "memory", mib) for kind in ("limits", "requests"))
+    words = (
+        f"sum to {limits:,} MiB, all requests to {requests:,} MiB and {total(render, 'requests', 'cpu', milli) / 1e3:g}"
+    )
+    assert words in " ".join((CHART.parents[1] / "docs" / "scaling.md").read_text().split())
+
+
+def environment(rendered: Rendered, component: str) -> dict[str, Any]:
+    (pod,) = [pod for pod in rendered.pods() if pod.component == component]
+    return {item["name"]: item for item in pod.spec["containers"][0]["env"]}
+
+
+def test_there_is_one_driver_and_only_an_end_of_its_process_starts_it_again(rendered: Rendered) -> None:
+    streams = rendered.of_kind("StatefulSet")["haggle-streams"]["spec"]
+    assert streams["replicas"] == 1
+    assert streams["podManagementPolicy"] == "Parallel"  # or a pod that never becomes ready would hold up an upgrade
+    service = rendered.of_kind("Service")[streams["serviceName"]]["spec"]
+    assert (service["clusterIP"], service["publishNotReadyAddresses"]) == ("None", True)
+    # of two drivers each must be found by its own executors
+    names = [item["name"] for item in streams["template"]["spec"]["containers"][0]["env"]]
+    assert names.index("SPARK_DRIVER_POD") < names.index("SPARK_DRIVER_HOST")
+    host = environment(rendered, "streams")["SPARK_DRIVER_HOST"]["value"]
+    assert host == f"$(SPARK_DRIVER_POD).{streams['serviceName']}"
+    (driver,) = streams["template"]["spec"]["containers"]
+    assert driver["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert driver["livenessProbe"]["httpGet"]["path"] == driver["startupProbe"]["httpGet"]["path"] == "/metrics"
+
+
+def test_trino_writes_nothing_into_the_lake(render: Callable[..., Rendered]) -> None:
+    lake = render().of_kind("ConfigMap")["haggle-trino-catalogs"]["data"]["lake.properties"]
+    assert "iceberg.security=read_only" in lake.splitlines()
 
 
 def test_production_has_the_replicas_that_it_promises(render: Callable[..., Rendered]) -> None:
@@ -193,27 +246,26 @@ def test_production_has_the_replicas_that_it_promises(render: Callable[..., Rend
 
 def test_existing_services_are_called_and_not_installed(render: Callable[..., Rendered]) -> None:
     rendered = render(*RENDERINGS["existing services"])
-    assert not rendered.of_kind("StatefulSet")
+    assert set(rendered.of_kind("StatefulSet")) == {"haggle-streams"}
     assert not rendered.of_kind("Secret")
     pods = {pod.component: pod for pod in rendered.pods()}
-    engine = {item["name"]: item for item in pods["engine"].spec["containers"][0]["env"]}
+    engine = environment(rendered, "engine")
     assert engine["REDIS_URL"]["value"] == "rediss://redis.data:6380/0"
     assert engine["REDIS_PASSWORD"]["valueFrom"]["secretKeyRef"] == {"name": "redis-login", "key": "secret"}
     keys = [engine[name]["valueFrom"]["secretKeyRef"] for name in ("SERVICE_KEYS", "TOKEN_KEYS")]
     assert keys == [{"name": "game-keys", "key": "server"}, {"name": "game-keys", "key": "token-keys"}]
-    driver = {item["name"]: item for item in pods["streams"].spec["containers"][0]["env"]}
+    driver = environment(rendered, "streams")
     assert driver["KAFKA_BOOTSTRAP_SERVERS"]["value"] == "one.kafka:9092,two.kafka:9092"
     assert driver["HDFS_URL"]["value"] == "hdfs://lake.data:8020"
-    assert driver["CATALOG_URL"]["value"] == "postgresql://haggle@postgres.data:5432/haggle"
+    for component in ("streams", "audit"):
+        own = environment(rendered, component)
+        assert own["CATALOG_URL"]["value"] == "postgresql://haggle@postgres.data:5432/haggle", component
+        assert own["CATALOG_PASSWORD"]["valueFrom"]["secretKeyRef"]["name"] == "catalog-login", component
     assert pods["streams"].spec["imagePullSecrets"] == [{"name": "pull"}]
     assert pods["streams"].spec["containers"][0]["image"].startswith("registry.example/library/haggle-jobs@sha256:")
 
 
 def test_the_engine_asks_for_keys_and_its_callers_have_them(render: Callable[..., Rendered]) -> None:
-    def environment(rendered: Rendered, component: str) -> dict[str, Any]:
-        (pod,) = [pod for pod in rendered.pods() if pod.component == component]
-        return {item["name"]: item for item in pod.containers[0]["env"]}
-
     rendered = render()
     assert environment(rendered, "engine")["AUTHENTICATION"]["value"] == "on"
     assert environment(rendered, "engine")["ORIGINAL_ROUTES"]["value"] == "closed"
@@ -253,6 +305,7 @@ def test_simulations_with_different_values_are_different_jobs(render: Callable[.
         ("nonsense=1", "additional properties 'nonsense' not allowed"),
         ("kafka.storage.size=4", "got number, want string"),
         ("report.schedule=", "minLength"),
+        ("spark.triggerSeconds=-1", "minimum: got -1, want 0"),
         ("redis.enabled=false", "redis.enabled is false, so set global.redis.existing.host to an existing one"),
         ("global.redis.existing.host=r", "global.redis.existing.host is set, so set redis.enabled=false"),
         ("global.hdfs.replication=2", "a block needs as many DataNodes as it has replicas"),

@@ -1,14 +1,9 @@
 """The whole pipeline on real servers: a trade in by HTTP, its row out of Trino; and what survives kill -9."""
 
 import json
-import os
-import signal
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import msgspec
-import psutil
 import pytest
 import requests
 from kafka import KafkaProducer
@@ -18,51 +13,13 @@ from app.adapters.redis import Keys, connect
 from app.settings import Settings
 from jobs.embedded.stack import Stack
 from jobs.engine import headers, post
-from jobs.lake.audit import Check, audit, wait_until_queryable
+from jobs.lake.audit import audit, wait_until_queryable
 from jobs.lake.trino import Lake
-from jobs.simulate.run import Order, Outcome, simulate
+from jobs.simulate.run import Order
 from tests.conftest import FIELDS, wait_until
+from tests.playing import TIMEOUT_S, exact, failed, kill_9, play
 
 pytestmark = pytest.mark.stack
-TIMEOUT_S = 150
-
-
-def run(settings: Settings, order: Order, at: dict[int, Callable[[], Any]] | None = None) -> Outcome:
-    """Simulates; calls `at[n]` beside it once n trades are decided."""
-    due = dict(at or {})
-    calls: list[Future[Any]] = []
-    with ThreadPoolExecutor() as pool:
-
-        def progress(outcome: Outcome) -> None:
-            calls.extend(pool.submit(due.pop(number)) for number in list(due) if outcome.trades >= number)
-
-        outcome = simulate(settings, order, progress)
-    for call in calls:
-        call.result()
-    assert not due
-    return outcome
-
-
-def exact(settings: Settings) -> list[Check]:
-    wait_until_queryable(settings, TIMEOUT_S, lambda _arrived, _decided: None)
-    return audit(settings)
-
-
-def failed(checks: list[Check]) -> list[str]:
-    return [f"{check.name}: {check.seen}" for check in checks if not check.ok]
-
-
-def kill_9(stack: Stack, name: str) -> None:
-    """Kills a process of the stack with its children; supervisord starts it again."""
-    process = psutil.Process(wait_until(lambda: running_pid(stack, name), 60))
-    for member in [*process.children(recursive=True), process]:
-        os.kill(member.pid, signal.SIGKILL)
-
-
-def running_pid(stack: Stack, name: str) -> int:
-    """The process's pid, 0 while it is not running."""
-    (info,) = [info for info in stack.process_infos() if info["name"] == name]
-    return int(info["pid"])
 
 
 def test_a_trade_posted_over_http_comes_out_of_trino_by_its_id(stack: Stack) -> None:
@@ -86,13 +43,13 @@ def test_a_table_of_an_earlier_version_gets_the_column_that_it_lacks(stack: Stac
     settings = stack.settings()
     Lake(settings).run("alter table lake.haggle.trades drop column offer_id")
     kill_9(stack, "streams")
-    assert run(settings, Order(players=2, trades=0, offers=9)).offers["accept"]
+    assert play(settings, Order(players=2, trades=0, offers=9)).offers["accept"]
     assert failed(exact(settings)) == []
 
 
 def test_a_simulation_is_queryable_and_the_audit_exact(stack: Stack) -> None:
     settings = stack.settings()
-    outcome = run(settings, Order(players=50, trades=500, offers=60, seed=3))
+    outcome = play(settings, Order(players=50, trades=500, offers=60, seed=3))
     assert (outcome.accepted, outcome.refused.total()) == (500, 0)
     assert set(outcome.offers) == {"accept", "decline", "cancel"}
     sides = {"player_1": {"player_id": 1, "items": [{"item_id": 5, "quantity": 2}]}, "player_2": {"player_id": 2}}
@@ -102,19 +59,10 @@ def test_a_simulation_is_queryable_and_the_audit_exact(stack: Stack) -> None:
     assert "1 amounts of 1 players" in next(check.seen for check in checks if check.name == "held by offers")
 
 
-@pytest.mark.parametrize("name", ["relay", "engine", "redis", "kafka", "streams", "datanode"])
-def test_kill_9_of_a_process_under_load_loses_and_doubles_nothing(stack: Stack, name: str) -> None:
-    settings = stack.settings()
-    kills = {100: lambda: kill_9(stack, name), 400: lambda: kill_9(stack, name)}
-    outcome = run(settings, Order(players=20, trades=600, seed=4, rate=300), kills)
-    assert outcome.trades == 600
-    assert failed(exact(settings)) == []
-
-
 def test_a_record_that_is_not_an_event_is_kept_as_a_dead_letter_and_stops_nothing(stack: Stack) -> None:
     settings = stack.settings()
     send(settings, b"not an event", b"{}")
-    run(settings, Order(players=2, trades=5, seed=5))
+    play(settings, Order(players=2, trades=5, seed=5))
     assert failed(exact(settings)) == []
     sql = "select reason, value from lake.haggle.dead_letters where topic = ? order by reason"
     expected = [["invalid_json", b"not an event"], ["unknown_event_type", b"{}"]]

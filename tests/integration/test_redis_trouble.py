@@ -16,7 +16,8 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from app.settings import Settings
-from tests.conftest import SERVICE_KEY, Realm, Redis, client_of, free_port, settings_of, wait_until
+from tests.conftest import SERVICE_KEY, Realm, Redis, client_of, settings_of, wait_until
+from tests.kafka import free_port
 
 SOON_S = 4
 """By design 2 s; the rest is for a loaded machine."""

@@ -13,6 +13,8 @@ HTTP: Final = "app/entrypoints/http.py"
 GUARD: Final = "app/entrypoints/guard.py"
 RENDERING: Final = "app/entrypoints/rendering.py"
 OPENAPI: Final = "app/entrypoints/openapi.py"
+KAFKA: Final = "app/adapters/kafka.py"
+RELAY: Final = "app/entrypoints/relay.py"
 
 _TESTS: Final = "tests/integration"
 _EXPLOITS: Final = f"{_TESTS}/test_exploits.py::test_"
@@ -24,6 +26,8 @@ _HTTP: Final = f"{_TESTS}/test_http.py::test_"
 _CONCURRENCY: Final = f"{_TESTS}/test_concurrency.py::test_"
 _LOSSY: Final = f"{_TESTS}/test_lossy_network.py::test_"
 _TROUBLE: Final = f"{_TESTS}/test_redis_trouble.py::test_"
+_RELAY: Final = "tests/unit/test_relay.py::test_"
+_RELAYED: Final = f"{_TESTS}/test_relay.py::test_"
 _GROUPS: Final = "tests/unit/test_group_commit.py::test_"
 _SEEDS: Final = f"{_TESTS}/test_fuzz_corpus.py::test_each_seed_is_answered_as_described"
 _REFUSED: Final = f"{_EXPLOITS}a_trade_against_the_rules_is_refused_with_its_reason_and_moves_nothing"
@@ -240,6 +244,56 @@ FAULTS: Final = (
     Fault("an answer of a route is not described",
           (Edit(OPENAPI, "TradeRequest, (_KEY, _IF_MATCH), (400, 409,", "TradeRequest, (_KEY, _IF_MATCH), (400,"),),
           (f"{_TESTS}/test_openapi_fuzz.py::test_answers_to_fitting_requests_are_as_described[POST /v1/trades]",)),
+    # ------------------------------------------------------------ the relay
+    Fault("a topic that was created anew is published to as if nothing had happened",
+          (Edit(KAFKA, "        self.check_topic()\n        self._check_offset(offsets[0])\n", ""),),
+          (f"{_RELAY}nothing_is_committed_in_a_topic_that_was_created_anew",)),
+    Fault("a topic that was created anew is published to as if nothing had happened, under load",
+          (Edit(KAFKA, "        self.check_topic()\n        self._check_offset(offsets[0])\n", ""),),
+          (f"{_RELAYED}a_topic_deleted_under_load_is_filled_again[delete_and_create]",)),
+    Fault("a log that went back is published to as if nothing had happened",
+          (Edit(KAFKA, "        if offset <= self._newest_offset:", "        if False:"),),
+          (f"{_RELAY}nothing_is_committed_in_a_log_that_went_back",)),
+    Fault("another realm's open transaction hides events from the relay",
+          (Edit(KAFKA, '        while self._offset(partition, OffsetSpec.LATEST, "read_committed") < end:',
+                "        while False:"),),
+          (f"{_RELAYED}events_behind_another_realms_open_transaction_are_found",)),
+    Fault("a commit without an answer is taken for done",
+          (Edit(KAFKA, "        if not result.wait(timeout_ms=1_000 * _COMMIT_TIMEOUT_S):",
+                "        if result.wait(timeout_ms=1_000 * _COMMIT_TIMEOUT_S) is None:"),),
+          (f"{_RELAY}a_commit_that_is_not_answered_has_a_deadline",)),
+    Fault("Kafka acknowledges what is in its page cache",
+          (Edit(KAFKA, '        "flush.messages": "1",\n', ""),),
+          (f"{_RELAYED}an_existing_topic_gets_flushes_and_bounds",)),
+    Fault("an existing topic stays as it is configured",
+          (Edit(KAFKA, "            self._configure(config)\n", "            pass\n"),),
+          (f"{_RELAYED}an_existing_topic_gets_flushes_and_bounds",)),
+    Fault("events that have expired are published again",
+          (Edit(RELAY, "(published.sequence if has_expired else 0)", "0"),),
+          (f"{_RELAY}a_topic_whose_retention_is_over_is_not_filled_again",
+           f"{_RELAYED}events_that_have_expired_are_not_published_again")),
+    Fault("a topic that was lost is not filled again",
+          (Edit(RELAY, "(published.sequence if has_expired else 0)", "published.sequence"),),
+          (f"{_RELAY}a_wiped_topic_is_filled_from_the_oldest_event_that_is_kept",
+           f"{_RELAYED}a_topic_deleted_while_nothing_is_played_is_filled_again")),
+    Fault("another number of partitions is not noticed",
+          (Edit(RELAY, "    check_partitions(held.topic, published)\n", ""),),
+          (f"{_RELAYED}another_number_of_partitions_is_refused_while_running_and_at_the_start",)),
+    Fault("a deleted topic is noticed by the next event only",
+          (Edit(RELAY, "                publisher.check_topic()\n", ""),),
+          (f"{_RELAYED}a_topic_deleted_while_nothing_is_played_is_filled_again",)),
+    Fault("what was published goes back",
+          (Edit(STORE, "if tonumber(ARGV[1]) > tonumber(redis.call('GET', KEYS[1]) or 0) then", "if true then"),),
+          (f"{_RELAYED}the_outbox_keeps_the_newest_published_events_and_they_do_not_count_as_waiting",)),
+    Fault("the outbox forgets what is published",
+          (Edit(STORE, "max(0, position - self._keep_entries) + 1", "position + 1"),),
+          (f"{_RELAYED}the_outbox_keeps_the_newest_published_events_and_they_do_not_count_as_waiting",)),
+    Fault("published events that are kept count as waiting",
+          (Edit(STORE, 'xrange(keys.outbox, min=f"{position + 1}-0", count=1)', "xrange(keys.outbox, count=1)"),),
+          (f"{_RELAYED}the_outbox_keeps_the_newest_published_events_and_they_do_not_count_as_waiting",)),
+    Fault("a transaction of the relay holds as many entries as it may hold events",
+          (Edit(STORE, "            if len(events) >= limit:\n                break\n", ""),),
+          (f"{_RELAYED}a_batch_is_bounded_though_an_entry_holds_the_events_of_a_whole_call",)),
 )  # fmt: skip
 
 QUICKER: Final = Edit("tests/integration/test_concurrency.py", "DURATION_S = 30\n", "DURATION_S = 4\n")

@@ -2,22 +2,28 @@
 
 import json
 import stat
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from app.settings import Settings, load_settings
 from jobs.embedded.java import JavaParts
-from jobs.embedded.servers import PORTS, Site, embedded_settings, processes
+from jobs.embedded.servers import MERGE_EDITS, PORTS, Site, embedded_settings, processes
 from jobs.embedded.stack import Stack
 
-ALL = {"engine", "relay", "redis", "kafka", "namenode", "datanode", "catalog", "streams", "trino"}
+ALL = {"engine", "relay", "redis", "kafka", "namenode", "secondary", "datanode", "catalog", "streams", "trino"}
+ALL |= {"maintenance"}
 KEYS = {"service_keys": "a-service-key-of-this-home", "token_keys": "a-token-key-of-this-home"}
 ELSEWHERE = {
     "REDIS_URL": ("redis://10.0.0.1:6379/0", {"redis"}),
     "KAFKA_BOOTSTRAP_SERVERS": ("10.0.0.1:9092", {"kafka"}),
-    "HDFS_URL": ("hdfs://10.0.0.1:8020", {"namenode", "datanode"}),
+    "HDFS_URL": ("hdfs://10.0.0.1:8020", {"namenode", "secondary", "datanode"}),
     "CATALOG_URL": ("postgresql://u:p@10.0.0.1:5432/d", {"catalog"}),
     "TRINO_URL": ("http://10.0.0.1:8080", {"trino"}),
 }
@@ -72,3 +78,57 @@ def test_every_server_listens_on_loopback_only(tmp_path: Path) -> None:
     for process in processes(site(Settings(), tmp_path)):
         text = " ".join([*process.command, *process.files.values(), *process.environment.values()])
         assert "0.0.0.0" not in text, process.name
+
+
+# ---------------------------------------------------------------- the script that merges edits
+
+
+class _NameNode(BaseHTTPRequestHandler):
+    """Answers as a NameNode whose newest image lacks 1,034 edits."""
+
+    def do_GET(self) -> None:
+        journal = json.dumps({"LastAppliedOrWrittenTxId": "1234", "MostRecentCheckpointTxId": "200"})
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({"beans": [{"JournalTransactionInfo": journal}]}, indent=2).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def name_node() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _NameNode)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(("most", "code"), [(1_034, 0), (1_033, 1)])
+def test_the_script_says_whether_the_edits_are_few(name_node: str, most: int, code: int) -> None:
+    assert subprocess.run(["bash", MERGE_EDITS, name_node, str(most), "few"], check=False).returncode == code
+
+
+def test_the_edits_of_a_name_node_that_does_not_answer_are_not_few() -> None:
+    assert subprocess.run(["bash", MERGE_EDITS, "127.0.0.1:1", "1000", "few"], check=False).returncode == 1
+
+
+@pytest.mark.parametrize(("most", "runs"), [(1_034, 0), (1_033, 2)])
+def test_the_script_merges_when_the_edits_are_too_many_again_after_a_failure_and_ends_on_term(
+    name_node: str, tmp_path: Path, most: int, runs: int
+) -> None:
+    script = ["bash", str(MERGE_EDITS), name_node, str(most), "0.2", "sh", "-c", "echo . >> merges; false"]
+    with subprocess.Popen(script, cwd=tmp_path, stdout=subprocess.DEVNULL) as process:
+        time.sleep(2)
+        process.terminate()
+        process.wait(10)
+    merges = tmp_path / "merges"
+    assert (merges.read_text().count(".") if merges.exists() else 0) >= runs
+    assert merges.exists() == bool(runs)
+    assert (tmp_path / "looked").exists()
+
+
+def test_the_chart_has_the_same_script() -> None:
+    chart = Path(__file__).parents[2] / "charts" / "haggle" / "charts" / "hdfs"
+    assert (chart / "files" / MERGE_EDITS.name).read_text() == MERGE_EDITS.read_text()

@@ -120,3 +120,10 @@ data:
   {{ . }}: {{ get $existing . | default (randAlphaNum 40 | b64enc) }}
   {{- end }}
 {{- end }}
+
+{{/* The bytes of a volume's size: "4Gi". */}}
+{{- define "haggle.bytes" -}}
+{{- $units := dict "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- $unit := trimPrefix (regexFind "^[0-9]+" .) . -}}
+{{- mul (regexFind "^[0-9]+" . | int64) (get $units $unit) -}}
+{{- end }}

@@ -3,6 +3,7 @@
 http-server.http.port=8080
 query.max-memory={{ .Values.queryMaxMemory }}
 query.max-memory-per-node={{ .Values.queryMaxMemoryPerNode }}
+http-server.log.enabled=false
 catalog.config-dir=/etc/trino/catalog
 {{- end }}
 

@@ -1,0 +1,31 @@
+"""The folder that reports are kept in: one folder each, named by time, and `newest`. Called by `haggle report`."""
+
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+_NAME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z")
+
+
+def shelf_name(made_at: datetime) -> str:
+    """The name of a report's folder; names sort by time."""
+    return made_at.astimezone(UTC).strftime("%Y-%m-%dT%H%M%SZ")
+
+
+def tidy(shelf: Path, keep: int, keep_bytes: int) -> None:
+    """Lets `newest` lead to the newest report, in one step, and removes the oldest ones.
+
+    Those beyond `keep` reports or `keep_bytes` go, never the newest. What is not named like a report stays.
+    """
+    reports = sorted((path for path in shelf.iterdir() if _NAME.fullmatch(path.name)), reverse=True)
+    link = shelf / ".newest"
+    link.unlink(missing_ok=True)
+    link.symlink_to(reports[0].name)
+    link.rename(shelf / "newest")
+    room = keep_bytes
+    for number, report in enumerate(reports):
+        room -= sum(path.stat().st_size for path in report.rglob("*") if path.is_file())
+        if number >= keep or (room < 0 and number):
+            shutil.rmtree(report)
