@@ -130,12 +130,18 @@ def test_a_row_says_where_the_record_stood_and_nothing_else_of_a_valid_event(
 
 def test_rows_have_the_tables_columns_and_types(records: Records) -> None:
     made = transforms.rows(transforms.judge(records(b"{}")), f.lit("id")).schema
-    table = t.StructType.fromDDL(", ".join(f"{column.name} {column.type.spark}" for column in EVENTS.columns))
+    table = struct(", ".join(f"{column.name} {column.type.spark}" for column in EVENTS.columns))
     assert [(item.name, item.dataType) for item in made] == [(item.name, item.dataType) for item in table]
 
 
+def struct(ddl: str) -> t.StructType:
+    parsed = t.StructType.fromDDL(ddl)
+    assert isinstance(parsed, t.StructType)
+    return parsed
+
+
 def test_sparks_schema_of_an_event_has_the_contracts_types(spark: SparkSession) -> None:
-    kinds = {item.name: item.dataType for item in t.StructType.fromDDL(schema.event_ddl())}
+    kinds = {item.name: item.dataType for item in struct(schema.event_ddl())}
     assert (kinds["sequence"], kinds["occurred_at"]) == (t.LongType(), t.TimestampType())
     side = kinds["player_1"]
     assert isinstance(side, t.StructType)
@@ -274,7 +280,7 @@ def is_event(value: bytes) -> bool:
 def seen(frame: DataFrame) -> dict[str | None, tuple[int, int, int, int | None, int | None]]:
     names = ("records", "odd", "different", "first", "last")
     return {
-        row["realm"]: tuple(row[name] for name in names)  # type: ignore[misc]
+        row["realm"]: tuple(row[name] for name in names)
         for row in transforms.numbers(frame).collect()
     }
 
