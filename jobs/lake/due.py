@@ -29,9 +29,12 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The files of one day, by tier; the last one holds what needs no merging."""
+    """The files of one day, by tier; the last one holds what needs no merging.
 
-    day: date
+    Dead letters are of no day (None), which is never over.
+    """
+
+    day: date | None
     tiers: Sequence[Tier]
 
     @property
@@ -80,8 +83,10 @@ def merge_below(day: Day, sizes: Sequence[int]) -> int | None:
     return due
 
 
-def is_over(day: date, now: datetime, settle_s: float) -> bool:
+def is_over(day: date | None, now: datetime, settle_s: float) -> bool:
     """No more events of the day are expected: it ended (UTC) at least `settle_s` ago."""
+    if day is None:
+        return False
     end = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
     return now >= end + timedelta(seconds=settle_s)
 

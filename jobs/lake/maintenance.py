@@ -115,11 +115,11 @@ class Table:
             tier = f.when(size < sizes[place], place).otherwise(tier)
         files = self.spark.table(f"{TABLE}.files").select(f"partition.{EVENTS.day_of}_day", size, tier.alias("tier"))
         grouped = files.groupBy("occurred_at_day", "tier").agg(f.count("*").alias("files"), f.sum(size).alias("bytes"))
-        found: dict[date, list[due.Tier]] = {}
+        found: dict[date | None, list[due.Tier]] = {}
         for row in grouped.collect():
             tiers = found.setdefault(row["occurred_at_day"], [due.Tier()] * (len(sizes) + 1))
             tiers[row["tier"]] = due.Tier(row["files"], row["bytes"])
-        return [due.Day(day, found[day]) for day in sorted(found)]
+        return [due.Day(day, found[day]) for day in sorted(found, key=lambda day: day or date.max)]
 
     def _summary(self) -> Any:
         snapshot = self.load().currentSnapshot()
@@ -209,7 +209,7 @@ class Maintenance:
             if self._is_over(day) and not due.is_compact(day, self._file_bytes):
                 self._rewrite(day.day, "sort", {"rewrite-all": "true"})
 
-    def _rewrite(self, day: date, strategy: str, options: dict[str, Any]) -> None:
+    def _rewrite(self, day: date | None, strategy: str, options: dict[str, Any]) -> None:
         """One call of Iceberg's procedure; raises HaggleError if it could not rewrite all."""
         options = {
             "target-file-size-bytes": self._file_bytes,
@@ -224,11 +224,9 @@ class Maintenance:
         }
         pairs = ", ".join(f"'{name}', '{value}'" for name, value in options.items())
         order = ", sort_order => 'realm asc nulls last, sequence asc nulls last'" if strategy == "sort" else ""
-        start = datetime(day.year, day.month, day.day, tzinfo=UTC)
         (row,) = self._spark.sql(
             f"call {CATALOG}.system.rewrite_data_files(table => '{SCHEMA}.{EVENTS.name}', strategy => '{strategy}'"
-            f"{order}, options => map({pairs}), where => \"{EVENTS.day_of} >= timestamp '{start:%Y-%m-%d %H:%M:%S}' "
-            f"and {EVENTS.day_of} < timestamp '{start:%Y-%m-%d %H:%M:%S}' + interval 1 day\")"
+            f'{order}, options => map({pairs}), where => "{_within(day)}")'
         ).collect()
         if row["failed_data_files_count"]:
             raise HaggleError(f"{row['failed_data_files_count']} files of {day} could not be rewritten")
@@ -248,7 +246,7 @@ class Maintenance:
         compact = [
             day.day
             for day in self._table.days(self._sizes)
-            if self._is_over(day) and due.is_compact(day, self._file_bytes)
+            if day.day and self._is_over(day) and due.is_compact(day, self._file_bytes)
         ]
         keep_days = self._settings.tag_keep_days
         for day in due.days_to_tag(compact, self._table.tags(), self._now.date(), keep_days):
@@ -299,6 +297,14 @@ class Maintenance:
         old = due.old_checkpoints(self._checkpoint_changes(), self._now.timestamp(), self._settings.checkpoint_keep_s)
         for path in old:
             files.delete(hadoop.Path(path), True)
+
+
+def _within(day: date | None) -> str:
+    """The rows of a day, in Spark SQL; of no day are dead letters."""
+    if day is None:
+        return f"{EVENTS.day_of} is null"
+    start = f"timestamp '{day.isoformat()} 00:00:00'"
+    return f"{EVENTS.day_of} >= {start} and {EVENTS.day_of} < {start} + interval 1 day"
 
 
 def maintain(settings: Settings, done: Callable[[Step], None], now: datetime | None = None) -> bool:
