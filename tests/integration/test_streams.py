@@ -279,10 +279,7 @@ def is_event(value: bytes) -> bool:
 
 def seen(frame: DataFrame) -> dict[str | None, tuple[int, int, int, int | None, int | None]]:
     names = ("records", "odd", "different", "first", "last")
-    return {
-        row["realm"]: tuple(row[name] for name in names)
-        for row in transforms.numbers(frame).collect()
-    }
+    return {row["realm"]: tuple(row[name] for name in names) for row in transforms.numbers(frame).collect()}
 
 
 def test_numbers_are_read_from_the_beginning_of_every_event_as_the_relay_writes_it(
