@@ -11,7 +11,8 @@ from pathlib import Path
 from app.settings import Settings, load_settings
 from jobs.embedded.java import JavaParts
 from jobs.embedded.servers import PORTS, Process, Site, embedded_settings, processes
-from tests.conftest import free_port, wait_until
+from tests.conftest import wait_until
+from tests.kafka import free_port
 
 
 def site_in(home: Path) -> Site:

@@ -232,7 +232,7 @@ def test_files_that_mix_realms_are_read(lake: Lake) -> None:
 def test_realms_whose_names_begin_alike_are_told_apart_in_a_file(lake: Lake, spark: SparkSession) -> None:
     """Iceberg cuts the least and greatest text of a file to 16 characters unless told otherwise."""
     names = ["a-realm-of-a-long-name-1", "a-realm-of-a-long-name-2"]
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for realm, trades in zip(names, (1, 5), strict=True):
         rows += [(realm.encode(), raw, "topic", 0, len(rows), START) for raw in plan_events(2, trades, 1, realm=realm)]
     rows = [(*row[:4], offset, row[5]) for offset, row in enumerate(rows)]
