@@ -55,7 +55,11 @@ class Landing:
         self._progress.begin(sum(row["records"] for row in seen))
         if all(self._goes_on(row) for row in seen):
             dead = self._append(transforms.judge(records))
-            self._mark.sequences |= {row["realm"]: row["last"] for row in seen}
+            if dead:
+                # what begins as an event and is none has no number, as in any other batch
+                self._account(transforms.in_order(transforms.judge(records), self._mark.sequences))
+            else:
+                self._mark.sequences |= {row["realm"]: row["last"] for row in seen}
         else:
             dead = self._land_odd(records)
         self._progress.end(self._mark.sequences, dead, max(row["recorded"] for row in seen))
@@ -87,9 +91,8 @@ class Landing:
             fresh = self._without_refill(judged)
             ordered = transforms.in_order(fresh, self._mark.sequences).persist()
             try:
-                self._note(transforms.skips(ordered).limit(1_000).collect())
                 dead = self._append(ordered)
-                self._mark.sequences |= _newest(ordered)
+                self._account(ordered)
             finally:
                 ordered.unpersist()
         finally:
@@ -98,15 +101,19 @@ class Landing:
 
     def _without_refill(self, judged: DataFrame) -> DataFrame:
         """Leaves out what landed from a topic before this one and was published again; counts it."""
-        partitions = [row["partition"] for row in judged.select("partition").distinct().collect()]
-        refilled = [number for number in partitions if self._mark.is_refilled(number)]
+        refilled = {realm: newest for realm, newest in self._at_start.items() if self._mark.is_refilled(realm)}
         if not refilled:
             return judged
-        again = transforms.landed_before(self._at_start) & f.col("partition").isin(refilled)
+        again = transforms.landed_before(refilled)
         count = judged.where(again).count()
         self._progress.count_refilled(count)
         _log.info("events of a topic filled again have landed before", extra={"context": {"events": count}})
         return judged.where(~again)
+
+    def _account(self, ordered: DataFrame) -> None:
+        """Goes on from what has landed, and tells what was skipped on the way."""
+        self._note(transforms.skips(ordered).limit(1_000).collect())
+        self._mark.sequences |= _newest(ordered)
 
     def _note(self, skips: list[Row]) -> None:
         for skip in skips:
@@ -114,7 +121,7 @@ class Landing:
         for skip in skips[:_NAMED]:
             context = {
                 **skip.asDict(),
-                "detail": "no such events are in Kafka; `haggle audit` names all that are missing",
+                "detail": "Kafka held no valid events with these numbers; `haggle audit` names all that are missing",
             }
             _log.error("sequence numbers were skipped", extra={"context": context})
 

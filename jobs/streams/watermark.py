@@ -20,18 +20,18 @@ TABLE = f"{CATALOG}.{SCHEMA}.{EVENTS.name}"
 class Watermark:
     """Newest sequence number by realm, and newest offset by Kafka partition of the topic with the id asked for.
 
-    `started` are the partitions of which events have landed. `is_first_topic` is False when rows of another topic have
-    landed: this one was made anew and filled again.
+    `started` are the realms of which events of this topic have landed. `is_first_topic` is False when rows of another
+    topic have landed: this one was made anew and filled again.
     """
 
     sequences: dict[str, int] = field(default_factory=dict)
     offsets: dict[int, int] = field(default_factory=dict)
-    started: set[int] = field(default_factory=set)
+    started: set[str] = field(default_factory=set)
     is_first_topic: bool = True
 
-    def is_refilled(self, partition: int) -> bool:
-        """The partition may begin with events that have landed from a topic before this one."""
-        return not self.is_first_topic and partition not in self.started
+    def is_refilled(self, realm: str) -> bool:
+        """The realm may begin with events that have landed from a topic before this one."""
+        return not self.is_first_topic and realm not in self.started
 
     def merge(self, other: "Watermark") -> None:
         """Takes the greater of both, everywhere."""
@@ -63,7 +63,7 @@ def _files(spark: SparkSession) -> DataFrame:
     # a file of dead letters alone has no realm
     no_realm = metrics["realm"]["lower_bound"].isNull()
     one = (no_realm | same[0]) & same[1] & same[2]
-    return spark.table(f"{TABLE}.files").select(
+    return spark.table(f"{TABLE}.data_files").select(
         metrics["realm"]["lower_bound"].alias("realm"),
         metrics["kafka_topic_id"]["lower_bound"].alias("topic_id"),
         metrics["kafka_partition"]["lower_bound"].alias("partition"),
@@ -90,6 +90,6 @@ def _of(row: dict[str, Any], topic_id: str) -> Watermark:
     return Watermark(
         sequences={row["realm"]: row["sequence"]} if has_events else {},
         offsets={row["partition"]: row["offset"]} if is_here else {},
-        started={row["partition"]} if is_here and has_events else set(),
+        started={row["realm"]} if is_here and has_events else set(),
         is_first_topic=is_here,
     )

@@ -1,0 +1,148 @@
+"""The table and the views of the lake: as the contract has them, there at once, and nobody's to change who asks."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from app.contract.tables import EVENTS, TRADES, VIEWS, Table, View
+from app.errors import HaggleError
+from app.settings import SETTINGS
+from jobs.embedded.stack import Stack
+from jobs.lake.trino import Lake
+from tests.kafka import free_port
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture
+def lake(stack: Stack) -> Lake:
+    return Lake(stack.settings())
+
+
+@pytest.mark.parametrize("relation", [EVENTS, *VIEWS], ids=lambda relation: relation.name)
+def test_what_the_streams_made_has_exactly_the_contracts_columns_and_types(lake: Lake, relation: Table | View) -> None:
+    """Nothing waits here: all of it is there once `up` returns."""
+    columns = [(row[0], row[1]) for row in lake.run(f"describe lake.haggle.{relation.name}").rows]
+    assert columns == [(column.name, column.type.trino) for column in relation.columns]
+
+
+def test_the_lake_holds_one_table_and_the_views_of_the_contract(lake: Lake) -> None:
+    sql = "select table_name, table_type from lake.information_schema.tables where table_schema = 'haggle'"
+    views = {view.name: "VIEW" for view in VIEWS}
+    assert dict(lake.run(sql).rows) == {EVENTS.name: "BASE TABLE", **views}
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
+def test_a_view_can_be_asked_for_every_column(lake: Lake, view: View) -> None:
+    answer = lake.run(f"select * from lake.haggle.{view.name} limit 10")
+    assert answer.columns == [column.name for column in view.columns]
+
+
+FORBIDDEN = [
+    "drop table lake.haggle.events",
+    "drop view lake.haggle.trades",
+    "drop schema lake.haggle cascade",
+    "alter table lake.haggle.events rename to lake.haggle.gone",
+    "alter view lake.haggle.trades rename to lake.haggle.gone",
+    "alter schema lake.haggle rename to gone",
+    "alter table lake.haggle.events drop column raw",
+    "alter table lake.haggle.events add column more varchar",
+    "alter table lake.haggle.events set properties format_version = 2",
+    "alter table lake.haggle.events execute optimize",
+    "alter table lake.haggle.events execute expire_snapshots(retention_threshold => '8d')",
+    "alter table lake.haggle.events execute remove_orphan_files(retention_threshold => '8d')",
+    "insert into lake.haggle.events (realm) values ('mine')",
+    "update lake.haggle.events set realm = 'mine'",
+    "delete from lake.haggle.events",
+    "truncate table lake.haggle.events",
+    "merge into lake.haggle.events e using (values 1) as v(n) on e.sequence = v.n when matched then delete",
+    "create table lake.haggle.more (n integer)",
+    "create table lake.haggle.more as select 1 as n",
+    "create view lake.haggle.more as select 1 as n",
+    "create or replace view lake.haggle.trades as select 1 as n",
+    "create schema lake.more",
+    "comment on table lake.haggle.events is 'mine'",
+    "comment on view lake.haggle.trades is 'mine'",
+    "analyze lake.haggle.events",
+    "call lake.system.unregister_table('haggle', 'events')",
+    "call lake.system.rollback_to_snapshot('haggle', 'events', 1)",
+    "call lake.system.register_table('haggle', 'more', 'hdfs://anywhere/events')",
+]
+
+
+@pytest.mark.parametrize("sql", FORBIDDEN)
+def test_whoever_asks_can_change_nothing(lake: Lake, sql: str) -> None:
+    with pytest.raises(HaggleError, match=r"Access Denied|disabled|not registered|not allowed"):
+        lake.run(sql)
+
+
+UPGRADES = """
+import os
+from dataclasses import replace
+from app.settings import load_settings
+from jobs.lake import tables
+from jobs.streams.session import build_session
+
+spark = build_session(load_settings(os.environ))
+contract = tables.VIEWS
+for upgrade in range(1, 5):
+    same = f" and {upgrade} = {upgrade}"
+    tables.VIEWS = tuple(
+        replace(view, branches=tuple(replace(branch, where=f"({branch.where}){same}") for branch in view.branches))
+        for view in contract
+    )
+    tables.prepare_lake(spark)
+    print("upgraded", flush=True)
+tables.VIEWS = contract
+tables.prepare_lake(spark)
+print("upgraded", flush=True)
+spark.stop()
+"""
+
+
+def test_views_are_replaced_without_a_gap_when_a_new_version_starts(stack: Stack, lake: Lake) -> None:
+    asked = f"show create view lake.haggle.{TRADES.name}"
+    before = lake.run(asked).rows
+    settings = replace(stack.settings(), spark_master="local[1]", spark_ui_port=free_port())
+    own = {item.name.upper(): str(getattr(settings, item.name)) for item in SETTINGS}
+    with asking(stack) as counts:
+        run = subprocess.run(
+            [sys.executable, "-c", UPGRADES],
+            env=os.environ | own,
+            stdout=subprocess.PIPE,
+            check=True,
+            timeout=280,
+        )
+    assert run.stdout.decode().split() == ["upgraded"] * 5
+    assert sum(counts) > 5
+    assert lake.run(asked).rows == before
+
+
+@contextmanager
+def asking(stack: Stack) -> Iterator[list[int]]:
+    """Asks the views all the time, and fails afterwards if one question was not answered."""
+    ended = threading.Event()
+    counts = [0, 0]
+
+    def ask(number: int) -> None:
+        lake = Lake(stack.settings())
+        while not ended.is_set():
+            lake.run("select count(*) from lake.haggle.trades")
+            lake.run("select count(*) from lake.haggle.player_states where version = 1")
+            counts[number] += 1
+
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(ask, number) for number in range(2)]
+        try:
+            yield counts
+        finally:
+            ended.set()
+        for done in asked:
+            done.result()
