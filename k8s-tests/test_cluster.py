@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -67,7 +68,7 @@ def test_a_simulation_of_ten_thousand_trades_comes_into_the_report(installation:
 
 
 def _trades_in_a_new_report(installation: Release) -> int:
-    name = f"report-{len(installation.jobs())}"
+    name = f"report-{uuid.uuid4().hex[:8]}"
     installation.start_job("report", name)
     installation.finish_job(name, 120)
     report = json.loads(installation.probe("cat", "/reports/newest/report.json"))
