@@ -5,13 +5,13 @@ Whoever serves a stage exposes its two gauges under these names: the relay the o
 """
 
 from enum import StrEnum
-from typing import Final
+from functools import cache
+from typing import Final, NamedTuple
+
+from prometheus_client import Gauge
 
 LAG_EVENTS: Final = "haggle_lag_events"
-LAG_EVENTS_HELP: Final = "Events that wait at a stage of their way"
 LAG_SECONDS: Final = "haggle_lag_seconds"
-LAG_SECONDS_HELP: Final = "Age of the oldest event that waits at a stage, at most; 0 if none waits"
-LAG_LABELS: Final = ("stage", "realm")
 LAKE_SEQUENCE: Final = "haggle_lake_sequence"
 
 
@@ -24,3 +24,20 @@ class Stage(StrEnum):
     """In Kafka, and not in a micro-batch yet."""
     LAKE = "lake"
     """In the micro-batch under way, and not committed yet."""
+
+
+class LagGauges(NamedTuple):
+    """The two gauges of the family, labelled by stage and realm."""
+
+    events: Gauge
+    seconds: Gauge
+
+
+@cache
+def lag_gauges() -> LagGauges:
+    """The gauges of this process: made when a program that serves a stage asks for them, and once."""
+    labels = ("stage", "realm")
+    seconds = "Age of the oldest event that waits at a stage, at most; 0 if none waits"
+    return LagGauges(
+        Gauge(LAG_EVENTS, "Events that wait at a stage of their way", labels), Gauge(LAG_SECONDS, seconds, labels)
+    )

@@ -42,8 +42,7 @@ SEQUENCE = Gauge("haggle_relay_sequence", "Newest sequence number that Kafka has
 UP = Gauge("haggle_relay_up", "1 while events are published, 0 while a server is away")
 FAILURES = Counter("haggle_relay_failures", "Times the relay had to start anew, by what failed", ["error"])
 TRANSACTION = Histogram("haggle_relay_transaction_seconds", "Time to publish one batch")
-LAG_EVENTS = Gauge(metrics.LAG_EVENTS, metrics.LAG_EVENTS_HELP, metrics.LAG_LABELS)
-LAG_SECONDS = Gauge(metrics.LAG_SECONDS, metrics.LAG_SECONDS_HELP, metrics.LAG_LABELS)
+LAG = metrics.lag_gauges()
 
 
 class BrokenSequence(HaggleError):
@@ -226,8 +225,8 @@ def show_lag(relay: Relay, outbox: Outbox, realm: str) -> None:
         except RedisError:
             pass  # the relay itself says so
         else:
-            LAG_EVENTS.labels(*labels).set(backlog.entries)
-            LAG_SECONDS.labels(*labels).set(backlog.age_s)
+            LAG.events.labels(*labels).set(backlog.entries)
+            LAG.seconds.labels(*labels).set(backlog.age_s)
         time.sleep(_LAG_INTERVAL_S)
 
 

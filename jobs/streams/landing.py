@@ -89,6 +89,8 @@ class Landing:
         judged = transforms.judge(records).persist()
         try:
             fresh = self._without_refill(judged)
+            if fresh.isEmpty():
+                return 0
             ordered = transforms.in_order(fresh, self._mark.sequences).persist()
             try:
                 dead = self._append(ordered)

@@ -16,21 +16,12 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import Counter, Gauge, make_wsgi_app
 
-from app.contract.metrics import (
-    LAG_EVENTS,
-    LAG_EVENTS_HELP,
-    LAG_LABELS,
-    LAG_SECONDS,
-    LAG_SECONDS_HELP,
-    LAKE_SEQUENCE,
-    Stage,
-)
+from app.contract.metrics import LAKE_SEQUENCE, Stage, lag_gauges
 
 STALL_S: Final = 60.0
 """While events wait, a batch is due within this time."""
 
-_events = Gauge(LAG_EVENTS, LAG_EVENTS_HELP, LAG_LABELS)
-_seconds = Gauge(LAG_SECONDS, LAG_SECONDS_HELP, LAG_LABELS)
+_lag = lag_gauges()
 _sequence = Gauge(LAKE_SEQUENCE, "Newest sequence number in the table", ["realm"])
 _landed = Counter("haggle_lake_records", "Kafka records that have landed in the table, dead letters included")
 _dead = Counter("haggle_lake_dead_letters", "Kafka records that landed as dead letters")
@@ -105,10 +96,10 @@ class Progress:
         now = time.monotonic()
         if not waiting and not self._running:
             self._stalled_since = now
-        _events.labels(Stage.KAFKA, "").set(waiting or 0)
-        _seconds.labels(Stage.KAFKA, "").set(max(0.0, time.time() - self._recorded) if waiting else 0)
-        _events.labels(Stage.LAKE, "").set(self._running)
-        _seconds.labels(Stage.LAKE, "").set(now - self._begun_at if self._running else 0)
+        _lag.events.labels(Stage.KAFKA, "").set(waiting or 0)
+        _lag.seconds.labels(Stage.KAFKA, "").set(max(0.0, time.time() - self._recorded) if waiting else 0)
+        _lag.events.labels(Stage.LAKE, "").set(self._running)
+        _lag.seconds.labels(Stage.LAKE, "").set(now - self._begun_at if self._running else 0)
 
     def _show(self, sequences: Mapping[str, int]) -> None:
         self._sequences = dict(sequences)
