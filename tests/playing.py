@@ -2,16 +2,20 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import psutil
+from pyspark.sql import SparkSession
 
 from app.settings import Settings
 from jobs.embedded.stack import Stack
 from jobs.lake.audit import Check, audit, wait_until_queryable
 from jobs.simulate.run import Order, Outcome, simulate
+from jobs.streams.session import build_session
 from tests.conftest import wait_until
 
 TIMEOUT_S = 240
@@ -37,6 +41,17 @@ def exact(settings: Settings) -> list[Check]:
     """The audit's checks, once everything decided is in the table."""
     wait_until_queryable(settings, TIMEOUT_S, lambda _arrived, _decided: None)
     return audit(settings)
+
+
+@contextmanager
+def lake_writer(settings: Settings) -> Iterator[SparkSession]:
+    """A Spark session that may write to the lake, as Trino may not."""
+    session = build_session(replace(settings, spark_master="local[1]", spark_ui_port=0, spark_driver_memory_mib=512))
+    session.sparkContext.setLogLevel("ERROR")
+    try:
+        yield session
+    finally:
+        session.stop()
 
 
 def failed(checks: list[Check]) -> list[str]:

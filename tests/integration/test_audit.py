@@ -7,7 +7,6 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -27,8 +26,8 @@ from jobs.lake.audit import accept_loss, audit, newest_sequence, read_head
 from jobs.lake.ledger import Loss, open_ledger
 from jobs.lake.trino import Lake
 from jobs.simulate.run import Order, simulate
-from jobs.streams.session import build_session
 from tests.conftest import FIELDS, wait_until
+from tests.playing import lake_writer
 
 pytestmark = pytest.mark.stack
 TABLE = "lake.haggle.events"
@@ -78,10 +77,8 @@ def lake(settings: Settings) -> Lake:
 @pytest.fixture(scope="module")
 def spark(settings: Settings) -> Iterator[SparkSession]:
     """Writes to the lake, which Trino does not."""
-    session = build_session(replace(settings, spark_master="local[1]", spark_ui_port=0, spark_driver_memory_mib=512))
-    session.sparkContext.setLogLevel("ERROR")
-    yield session
-    session.stop()
+    with lake_writer(settings) as session:
+        yield session
 
 
 @pytest.fixture

@@ -2,16 +2,20 @@
 
 import pytest
 import requests
-from kafka import KafkaProducer
+from kafka import KafkaProducer, TopicPartition
+from pyspark.sql import SparkSession
 
-from app.adapters.kafka import realm_partition
+from app.adapters.kafka import Reader, realm_partition
+from app.contract.tables import event_columns
 from app.settings import Settings
 from jobs.embedded.stack import Stack
 from jobs.engine import headers, post
+from jobs.lake.audit import audit
+from jobs.lake.replay import TABLE, replay
 from jobs.lake.trino import Lake
 from jobs.simulate.run import Order
 from tests.conftest import wait_until
-from tests.playing import exact, failed, kill_9, play
+from tests.playing import exact, failed, kill_9, lake_writer, play
 
 pytestmark = pytest.mark.stack
 
@@ -35,10 +39,42 @@ def test_a_trade_posted_over_http_comes_out_of_trino_by_its_id(stack: Stack) -> 
 def test_a_table_of_an_earlier_version_gets_the_column_that_it_lacks(stack: Stack) -> None:
     """Runs before the first offer: what the column held is gone."""
     settings = stack.settings()
-    Lake(settings).run("alter table lake.haggle.trades drop column offer_id")
+    with lake_writer(settings) as spark:
+        spark.sql(f"alter table {TABLE} drop column outcome")
     kill_9(stack, "streams")
-    assert play(settings, Order(players=2, trades=0, offers=9)).offers["accept"]
+    assert play(settings, Order(players=2, trades=0, offers=9)).offers["decline"]
     assert failed(exact(settings)) == []
+
+
+def test_a_dead_letter_that_is_a_valid_event_by_now_becomes_a_row_once(stack: Stack) -> None:
+    settings = stack.settings()
+    play(settings, Order(players=4, trades=20, seed=8))
+    assert failed(exact(settings)) == []
+    with lake_writer(settings) as spark:
+        sequence = make_a_dead_letter(spark, settings)
+        assert any(str(sequence) in text.replace(",", "") for text in failed(audit(settings, full=True)))
+        assert replay(spark).sequences == ((settings.realm, sequence),)
+        assert replay(spark).events == 0
+    assert failed(audit(settings, full=True)) == []
+
+
+def make_a_dead_letter(spark: SparkSession, settings: Settings) -> int:
+    """Makes the row of a trade what it would be if this version had found it invalid; its sequence number."""
+    place = "kafka_partition", "kafka_offset"
+    found = spark.sql(
+        f"select sequence, {', '.join(place)} from {TABLE} where realm = '{settings.realm}' "
+        "and event_type = 'trade_accepted' order by sequence desc limit 1 offset 5"
+    ).collect()[0]
+    reader = Reader(settings)
+    partition = TopicPartition(settings.kafka_topic, found["kafka_partition"])
+    (record,) = reader.records(partition, found["kafka_offset"], found["kafka_offset"] + 1)
+    reader.close()
+    none = ", ".join(f"{column.name} = null" for column in event_columns())
+    spark.sql(
+        f"update {TABLE} set {none}, dead_letter = 'invalid_fields', kafka_key = X'{record.key.hex()}', "
+        f"raw = X'{record.value.hex()}' where realm = '{settings.realm}' and sequence = {found['sequence']}"
+    )
+    return int(found["sequence"])
 
 
 def test_a_simulation_is_queryable_and_the_audit_exact(stack: Stack) -> None:
