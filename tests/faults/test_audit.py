@@ -29,7 +29,7 @@ from jobs.simulate.run import Order, simulate
 from tests.conftest import FIELDS, wait_until
 from tests.playing import lake_writer
 
-pytestmark = pytest.mark.stack
+pytestmark = pytest.mark.faults
 TABLE = "lake.haggle.events"
 RATE = 120
 _seeds = count(1_000)
