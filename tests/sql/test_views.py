@@ -30,7 +30,9 @@ def lake(stack: Stack) -> Lake:
 def test_what_the_streams_made_has_exactly_the_contracts_columns_and_types(lake: Lake, relation: Table | View) -> None:
     """Nothing waits here: all of it is there once `up` returns."""
     columns = [(row[0], row[1]) for row in lake.run(f"describe lake.haggle.{relation.name}").rows]
-    assert columns == [(column.name, column.type.trino) for column in relation.columns]
+    due = [(column.name, column.type.trino) for column in relation.columns]
+    # a table that an earlier version made has its later columns at the end
+    assert sorted(columns) == sorted(due) if relation is EVENTS else columns == due
 
 
 def test_the_lake_holds_one_table_and_the_views_of_the_contract(lake: Lake) -> None:
