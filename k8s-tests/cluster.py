@@ -145,11 +145,19 @@ class Release:
         return str(self.core.read_namespaced_pod_log(pod, self.namespace, container=container))
 
     def execute(self, pod: str, *command: str, timeout_s: float = 120) -> str:
-        """The standard output of a command in a pod; fails with its words when it fails."""
+        """The standard output of a command in a pod's first container; fails with its words when it fails."""
+        container = self.core.read_namespaced_pod(pod, self.namespace).spec.containers[0].name
         # a client of its own: the stream takes over its way of sending requests
         call = CoreV1Api(ApiClient()).connect_get_namespaced_pod_exec
         channel: Any = stream(
-            call, pod, self.namespace, command=list(command), stdout=True, stderr=True, _preload_content=False
+            call,
+            pod,
+            self.namespace,
+            container=container,
+            command=list(command),
+            stdout=True,
+            stderr=True,
+            _preload_content=False,
         )
         channel.run_forever(timeout=timeout_s)
         output: str = channel.read_stdout()

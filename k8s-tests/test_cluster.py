@@ -311,7 +311,9 @@ def _has_died(installation: Release, victim: V1Pod) -> bool:
     pods = {pod.metadata.name: pod for pod in installation.core.list_namespaced_pod(installation.namespace).items}
     if victim.metadata.name not in pods:
         return "-exec-" in str(victim.metadata.name)
-    (status,) = pods[victim.metadata.name].status.container_statuses
+    server = victim.spec.containers[0].name
+    statuses = pods[victim.metadata.name].status.container_statuses
+    (status,) = [status for status in statuses if status.name == server]
     ends = (status.state.terminated, status.last_state.terminated)
     return 128 + signal.SIGKILL in {end.exit_code for end in ends if end}
 
