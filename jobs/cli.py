@@ -419,7 +419,7 @@ def _start(stack: "Stack") -> None:
             if state == "starting":
                 waiting.append(name)
             else:
-                _out.print(f"  [green]✓[/] {name:<9} ready after {time.perf_counter() - started:4.1f} s")
+                _out.print(f"  [green]✓[/] {name:<11} ready after {time.perf_counter() - started:4.1f} s")
                 if name in waiting:
                     waiting.remove(name)
             line.update(f"Waiting for {', '.join(waiting) or 'the next'} …")
