@@ -72,8 +72,8 @@ def _trades_in_a_new_report(installation: Release) -> int:
     installation.start_job("report", name)
     installation.finish_job(name, 120)
     report = json.loads(installation.probe("cat", "/reports/newest/report.json"))
-    trades: int = report["questions"][0]["rows"][0]["trades"]
-    return trades
+    # No row for a realm of which nothing has landed yet.
+    return sum(row["trades"] for row in report["questions"][0]["rows"])
 
 
 def test_the_audit_after_the_simulation_is_exact(installation: Release) -> None:
