@@ -92,9 +92,9 @@ class Stream:
             .option("kafka.isolation.level", "read_committed")
             # a batch ends with the marker of a commit, for which a fetch would wait 500 ms
             .option("kafka.fetch.max.wait.ms", "20")
-            # a backlog is fetched in few large pieces
-            .option("kafka.max.partition.fetch.bytes", str(16 * 2**20))
-            .option("kafka.max.poll.records", "20000")
+            # a backlog is fetched in large pieces, of which the last is fetched in vain
+            .option("kafka.max.partition.fetch.bytes", str(4 * 2**20))
+            .option("kafka.max.poll.records", "5000")
             .option("subscribe", settings.kafka_topic)
             .option("startingOffsets", f'{{"{settings.kafka_topic}": {{{offsets}}}}}')
             .option("failOnDataLoss", "true")
