@@ -21,6 +21,8 @@ GRACE_S: Final = 5.0
 _CHECK_INTERVAL_S: Final = 1.0
 _TIMEOUT_S: Final = 3
 _WAIT_INTERVAL_S: Final = 1.0
+_TAKEN: Final = "waiting for the lock: another driver runs"
+_AWAY: Final = "waiting for the lock: the catalog does not answer"
 
 _log = logging.getLogger(__name__)
 
@@ -34,13 +36,17 @@ class DriverLock:
         self._name = f"haggle {kind} {name}"
         self._connection: psycopg.Connection | None = None
 
-    def acquire(self) -> None:
-        """Returns once this process holds the lock, however long another one does; says so while it waits."""
-        said = False
+    def acquire(self, waits: Callable[[str], None]) -> None:
+        """Returns once this process holds the lock, however long that takes; `waits` is told why it does not yet."""
+        said = ""
         while not self.try_acquire():
-            if not said:
-                _log.warning("waiting for the lock: another driver runs", extra={"context": {"lock": self._name}})
-                said = True
+            why = (
+                f"waiting for the lock: {'another driver runs' if self._connection else 'the catalog does not answer'}"
+            )
+            if why != said:
+                _log.warning(why, extra={"context": {"lock": self._name}})
+                waits(why)
+                said = why
             time.sleep(_WAIT_INTERVAL_S)
         if said:
             time.sleep(GRACE_S)

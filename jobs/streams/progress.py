@@ -57,6 +57,10 @@ class Progress:
 
     # ------------------------------------------------------------ what happens
 
+    def wait(self, reason: str) -> None:
+        """No query can start yet, and why."""
+        self._problem = reason
+
     def start(self, sequences: Mapping[str, int]) -> None:
         """A query starts on a table that holds `sequences`."""
         self._show(sequences)
