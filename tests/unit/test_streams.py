@@ -1,8 +1,11 @@
-"""What a driver of the streams says while it waits, without Spark and without servers."""
+"""What a driver of the streams says while it waits, and when it ends, without Spark and without servers."""
 
 import json
-import time
+import os
+import signal
+import subprocess
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -11,10 +14,13 @@ import psycopg
 import pytest
 
 from app.settings import load_settings
-from jobs.streams import lock
+from jobs.streams import __main__ as driver
+from jobs.streams import lock, progress
 from jobs.streams.lock import DriverLock
-from jobs.streams.progress import Progress, serve
+from jobs.streams.progress import HANG_S, Progress, serve
 from tests.kafka import free_port
+
+# ---------------------------------------------------------------- the lock
 
 
 class Catalog:
@@ -46,11 +52,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """What /readyz answers at each pause of a driver that gets its lock in the end."""
 
     def ask(*finds: str) -> list[str]:
-        progress, port, answers = Progress(), free_port(), list[str]()
-        serve(progress, "127.0.0.1", port)
+        waiting, port, answers = Progress(), free_port(), list[str]()
+        serve(waiting, "127.0.0.1", port)
         monkeypatch.setattr(lock, "_connect", Catalog(*finds).connect)
-        monkeypatch.setattr(time, "sleep", lambda _: answers.append(detail(port)))
-        DriverLock(load_settings({}), "lake.haggle").acquire(progress.wait)
+        monkeypatch.setattr(lock, "time", SimpleNamespace(sleep=lambda _: answers.append(detail(port))))
+        DriverLock(load_settings({}), "lake.haggle").acquire(waiting.wait)
         return answers
 
     return ask
@@ -73,3 +79,106 @@ def test_readyz_of_a_driver_that_waits_for_its_lock_says_so_and_why(asked: Calla
     assert asked("taken", "taken", "free") == [TAKEN, TAKEN] + [TAKEN] * grace
     assert asked("away", "away", "taken", "away", "free") == [AWAY, AWAY, TAKEN, AWAY] + [AWAY] * grace
     assert asked("free") == []
+
+
+# ---------------------------------------------------------------- a query that hangs
+
+
+class Clock:
+    """Time that passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    time = monotonic
+
+    def passes(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    return clock
+
+
+def test_a_query_hangs_when_events_wait_and_no_batch_is_finished(clock: Clock) -> None:
+    stream = Progress()
+    stream.start({})
+    for _ in range(int(HANG_S)):
+        clock.passes(1)
+        stream.look(5)
+    assert not stream.hangs()
+    clock.passes(1)
+    assert stream.hangs()
+
+
+def test_a_query_whose_batch_is_never_finished_hangs_though_nothing_else_waits(clock: Clock) -> None:
+    stream = Progress()
+    stream.start({})
+    stream.begin(3)
+    clock.passes(HANG_S + 1)
+    stream.look(0)
+    assert stream.hangs()
+
+
+def test_a_query_hangs_when_its_jvm_answers_no_more_and_so_nobody_looks(clock: Clock) -> None:
+    stream = Progress()
+    stream.start({})
+    stream.look(0)
+    clock.passes(HANG_S + 1)
+    assert stream.hangs()
+
+
+def finish_a_batch(stream: Progress) -> None:
+    stream.begin(5)
+    stream.end({"r": 5}, 0, 0.0)
+
+
+SIGNS: dict[str, Callable[[Progress], None]] = {
+    "a batch is finished": finish_a_batch,
+    "nothing waits": lambda stream: stream.look(0),
+    "Kafka does not answer": lambda stream: stream.look(None, "Kafka does not answer"),
+    "the query ends by an error": lambda stream: stream.fail("HDFS does not answer"),
+    "another query starts": lambda stream: stream.start({}),
+}
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_a_query_with_a_sign_of_life_in_time_does_not_hang(clock: Clock, sign: str) -> None:
+    stream = Progress()
+    stream.start({})
+    for _ in range(3):
+        clock.passes(HANG_S)
+        SIGNS[sign](stream)
+        assert not stream.hangs()
+
+
+def test_nothing_hangs_while_no_query_runs_however_long_it_waits(clock: Clock) -> None:
+    stream = Progress()
+    stream.wait(TAKEN)
+    clock.passes(10 * HANG_S)
+    assert not stream.hangs()
+    stream.start({})
+    stream.fail("HDFS does not answer")
+    clock.passes(10 * HANG_S)
+    assert not stream.hangs()
+
+
+def test_a_driver_whose_query_hangs_ends_with_its_jvm_though_that_is_frozen(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    monkeypatch.setattr(driver, "time", SimpleNamespace(sleep=clock.passes))
+    jvm = subprocess.Popen(["sleep", "60"])
+    jvm.send_signal(signal.SIGSTOP)
+    spark: Any = SimpleNamespace(sparkContext=SimpleNamespace(_gateway=SimpleNamespace(proc=jvm)))
+    stream = Progress()
+    stream.start({})
+    driver._end_if_it_hangs(spark, stream)  # noqa: SLF001
+    assert (codes, jvm.wait(5)) == ([1], -signal.SIGKILL)
