@@ -246,13 +246,17 @@ def test_of_two_drivers_one_waits_and_nothing_lands_twice(installation: Release)
     _start_trades(installation, "during-two-drivers", seed=5)
     installation.scale("streams", 2)
     waits = "waiting for the lock: another driver runs"
-    wait_until(lambda: waits in installation.pod_log(second, "driver"), 90, "the second driver waits for the lock")
+    wait_until(
+        lambda: waits in installation.pod_log(second, "driver"), RECOVERY_S, "the second driver waits for the lock"
+    )
     _recovers(installation, "streams: a second driver")
     pods = {pod.metadata.name: pod for pod in installation.pods("streams")}
     assert (ready(pods[first]), ready(pods[second])) == (True, False)
     # the second takes over, while the first comes back and waits in turn
     CoreV1Api().delete_namespaced_pod(first, installation.namespace, grace_period_seconds=0)
-    wait_until(lambda: waits in installation.pod_log(first, "driver"), 90, "the first driver waits for the lock")
+    wait_until(
+        lambda: waits in installation.pod_log(first, "driver"), RECOVERY_S, "the first driver waits for the lock"
+    )
     _recovers(installation, "streams: a second driver takes over")
     installation.scale("streams", 1)
     wait_until(

@@ -192,18 +192,20 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     progress = Progress()
     serve(progress, settings.listen_host, settings.streams_metrics_port)
+    # before the lock, which a catalog that is away too, or another driver, may keep back for longer than Spark takes
+    spark = build_session(settings)
+    spark.sparkContext.setLogLevel("WARN")
     lock = DriverLock(settings, f"{CATALOG}.{SCHEMA}")
     lock.acquire(progress.wait)
-    progress.wait("Spark starts")
-    spark = build_session(settings)
     lock.watch(lambda: _end_at_once(spark))
     threading.Thread(target=_end_if_it_hangs, args=(spark, progress), name="hang", daemon=True).start()
-    spark.sparkContext.setLogLevel("WARN")
+    progress.wait("the lake is prepared")
     try:
         _prepare(spark, settings, progress)
     except HaggleError as error:
         _log.error("the streams refuse to start", extra={"context": {"error": str(error)}})
         sys.exit(1)
+    lock.wait_out()
     Stream(spark, settings, progress).run()
 
 

@@ -54,7 +54,7 @@ class Progress:
         self._finished_at = 0.0
         self._recorded = 0.0
         self._waiting: int | None = None
-        self._problem = "the query has not started"
+        self._problem = "Spark starts"
         self._stalled_since = time.monotonic()
         self._has_query = False
         self._sequences: dict[str, int] = {}

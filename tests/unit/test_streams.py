@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -16,9 +17,25 @@ import pytest
 from app.settings import load_settings
 from jobs.streams import __main__ as driver
 from jobs.streams import lock, progress
-from jobs.streams.lock import DriverLock
+from jobs.streams.lock import GRACE_S, DriverLock
 from jobs.streams.progress import HANG_S, Progress, serve
 from tests.kafka import free_port
+
+
+class Clock:
+    """Time that passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    time = monotonic
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
 
 # ---------------------------------------------------------------- the lock
 
@@ -55,7 +72,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         waiting, port, answers = Progress(), free_port(), list[str]()
         serve(waiting, "127.0.0.1", port)
         monkeypatch.setattr(lock, "_connect", Catalog(*finds).connect)
-        monkeypatch.setattr(lock, "time", SimpleNamespace(sleep=lambda _: answers.append(detail(port))))
+        clock = SimpleNamespace(sleep=lambda _: answers.append(detail(port)), monotonic=time.monotonic)
+        monkeypatch.setattr(lock, "time", clock)
         DriverLock(load_settings({}), "lake.haggle").acquire(waiting.wait)
         return answers
 
@@ -75,28 +93,27 @@ AWAY = "waiting for the lock: the catalog does not answer"
 
 
 def test_readyz_of_a_driver_that_waits_for_its_lock_says_so_and_why(asked: Callable[..., list[str]]) -> None:
-    grace = 1
-    assert asked("taken", "taken", "free") == [TAKEN, TAKEN] + [TAKEN] * grace
-    assert asked("away", "away", "taken", "away", "free") == [AWAY, AWAY, TAKEN, AWAY] + [AWAY] * grace
+    assert asked("taken", "taken", "free") == [TAKEN, TAKEN]
+    assert asked("away", "away", "taken", "away", "free") == [AWAY, AWAY, TAKEN, AWAY]
     assert asked("free") == []
 
 
+@pytest.mark.parametrize(("prepared_s", "left_s"), [(0, GRACE_S), (GRACE_S - 2, 2), (2 * GRACE_S, 0)])
+def test_the_table_is_read_a_grace_after_the_lock_was_got_and_what_is_done_meanwhile_counts(
+    monkeypatch: pytest.MonkeyPatch, prepared_s: float, left_s: float
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(lock, "_connect", Catalog("taken", "free").connect)
+    monkeypatch.setattr(lock, "time", clock)
+    own = DriverLock(load_settings({}), "lake.haggle")
+    own.acquire(lambda _: None)
+    clock.sleep(prepared_s)
+    before_s = clock.now_s
+    own.wait_out()
+    assert clock.now_s - before_s == left_s
+
+
 # ---------------------------------------------------------------- a query that hangs
-
-
-class Clock:
-    """Time that passes when a test says so."""
-
-    def __init__(self) -> None:
-        self.now_s = 1_000.0
-
-    def monotonic(self) -> float:
-        return self.now_s
-
-    time = monotonic
-
-    def passes(self, seconds: float) -> None:
-        self.now_s += seconds
 
 
 @pytest.fixture
@@ -110,10 +127,10 @@ def test_a_query_hangs_when_events_wait_and_no_batch_is_finished(clock: Clock) -
     stream = Progress()
     stream.start({})
     for _ in range(int(HANG_S)):
-        clock.passes(1)
+        clock.sleep(1)
         stream.look(5)
     assert not stream.hangs()
-    clock.passes(1)
+    clock.sleep(1)
     assert stream.hangs()
 
 
@@ -121,7 +138,7 @@ def test_a_query_whose_batch_is_never_finished_hangs_though_nothing_else_waits(c
     stream = Progress()
     stream.start({})
     stream.begin(3)
-    clock.passes(HANG_S + 1)
+    clock.sleep(HANG_S + 1)
     stream.look(0)
     assert stream.hangs()
 
@@ -130,7 +147,7 @@ def test_a_query_hangs_when_its_jvm_answers_no_more_and_so_nobody_looks(clock: C
     stream = Progress()
     stream.start({})
     stream.look(0)
-    clock.passes(HANG_S + 1)
+    clock.sleep(HANG_S + 1)
     assert stream.hangs()
 
 
@@ -153,7 +170,7 @@ def test_a_query_with_a_sign_of_life_in_time_does_not_hang(clock: Clock, sign: s
     stream = Progress()
     stream.start({})
     for _ in range(3):
-        clock.passes(HANG_S)
+        clock.sleep(HANG_S)
         SIGNS[sign](stream)
         assert not stream.hangs()
 
@@ -161,11 +178,11 @@ def test_a_query_with_a_sign_of_life_in_time_does_not_hang(clock: Clock, sign: s
 def test_nothing_hangs_while_no_query_runs_however_long_it_waits(clock: Clock) -> None:
     stream = Progress()
     stream.wait(TAKEN)
-    clock.passes(10 * HANG_S)
+    clock.sleep(10 * HANG_S)
     assert not stream.hangs()
     stream.start({})
     stream.fail("HDFS does not answer")
-    clock.passes(10 * HANG_S)
+    clock.sleep(10 * HANG_S)
     assert not stream.hangs()
 
 
@@ -174,7 +191,7 @@ def test_a_driver_whose_query_hangs_ends_with_its_jvm_though_that_is_frozen(
 ) -> None:
     codes: list[int] = []
     monkeypatch.setattr(os, "_exit", codes.append)
-    monkeypatch.setattr(driver, "time", SimpleNamespace(sleep=clock.passes))
+    monkeypatch.setattr(driver, "time", clock)
     jvm = subprocess.Popen(["sleep", "60"])
     jvm.send_signal(signal.SIGSTOP)
     spark: Any = SimpleNamespace(sparkContext=SimpleNamespace(_gateway=SimpleNamespace(proc=jvm)))
