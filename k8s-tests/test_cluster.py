@@ -238,6 +238,21 @@ def _passwords(installation: Release) -> dict[str, Any]:
     return {secret.metadata.name: secret.data for secret in secrets.items}
 
 
+OTHER_COMMANDS = {
+    "maintenance dead-letters replay": "0 dead letters became rows",
+    "audit dead-letters list": "reason",
+    "audit audit --full": "conservation",
+}
+
+
+@pytest.mark.parametrize("words", OTHER_COMMANDS)
+def test_any_command_of_haggle_runs_in_the_pod_of_maintenance_or_audit(installation: Release, words: str) -> None:
+    part, *command = words.split()
+    name = "-".join(command).replace("--", "")
+    installation.start_job(part, name, *command)
+    assert OTHER_COMMANDS[words] in installation.finish_job(name, 240)
+
+
 # ---------------------------------------------------------------- losses
 
 
