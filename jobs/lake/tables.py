@@ -26,6 +26,8 @@ PROPERTIES: Final = {
     # each commit writes the metadata anew; old ones are of no use
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "10",
+    # a thousand snapshots are a megabyte of JSON, which each commit writes
+    "write.metadata.compression-codec": "gzip",
     # how maintenance and appends go side by side
     "commit.retry.num-retries": "20",
     "commit.retry.min-wait-ms": "50",

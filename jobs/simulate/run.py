@@ -214,5 +214,6 @@ def _reason(answer: bytes) -> str:
 
 
 def side_body(side: PlannedSide, ids: list[int]) -> dict[str, Any]:
+    """What the engine is sent of a planned side; `ids` are the players' by their place in the plan."""
     items = [] if side.item_id is None else [{"item_id": side.item_id, "quantity": 1}]
     return {"player_id": ids[side.player], "items": items, "gold": side.gold}

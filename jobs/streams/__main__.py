@@ -25,7 +25,7 @@ from app.errors import HaggleError
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
 from jobs.lake.tables import prepare_lake
-from jobs.streams.landing import Landing
+from jobs.streams.landing import Landing, warm_up
 from jobs.streams.lock import DriverLock
 from jobs.streams.progress import HANG_S, Progress, serve
 from jobs.streams.session import CHECKPOINTS, build_session, clear_checkpoints, prepare_folders
@@ -205,6 +205,7 @@ def main() -> None:
     except HaggleError as error:
         _log.error("the streams refuse to start", extra={"context": {"error": str(error)}})
         sys.exit(1)
+    warm_up(spark)
     lock.wait_out()
     Stream(spark, settings, progress).run()
 
