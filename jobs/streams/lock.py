@@ -47,9 +47,7 @@ class DriverLock:
         """Returns once this process holds the lock, however long that takes; `waits` is told why it does not yet."""
         said = ""
         while not self.try_acquire():
-            why = (
-                f"waiting for the lock: {'another driver runs' if self._connection else 'the catalog does not answer'}"
-            )
+            why = _TAKEN if self._connection else _AWAY
             if why != said:
                 _log.warning(why, extra={"context": {"lock": self._name}})
                 waits(why)
