@@ -37,6 +37,7 @@ _HEAD_MAX_BYTES: Final = 400
 """The realm and the sequence number of an event stand within so much of it, as the relay writes it."""
 _SEQUENCE_MAX_BYTES: Final = 17
 _SEQUENCE_NAME: Final = '"sequence"'
+_ESCAPED_ASCII: Final = "\\u00"
 
 
 # ---------------------------------------------------------------- sequence numbers, without parsing
@@ -63,8 +64,9 @@ def _numbered() -> tuple[Column, Column]:
     place = f.instr(head, marker)
     start = place + f.octet_length(marker)
     digits = f.substring_index(_bytes(start, f.lit(_SEQUENCE_MAX_BYTES)), ",", 1)
-    # a second "sequence" could be the one that the parser takes
-    once = ~f.contains(_bytes(start, f.lit(2**31 - 1)), f.lit(_SEQUENCE_NAME))
+    # a second "sequence" could be the one that the parser takes, also one of which a letter is escaped
+    rest = _bytes(start, f.lit(2**31 - 1))
+    once = ~f.contains(rest, f.lit(_SEQUENCE_NAME)) & ~f.contains(rest, f.lit(_ESCAPED_ASCII))
     is_relays = (
         f.startswith(head, f.lit('{"event_type":"')) & (place > 0) & once & f.rlike(digits, f.lit("^[0-9]{1,16}$"))
     )

@@ -197,7 +197,7 @@ def questions(given: argparse.Namespace) -> None:
 
 def audits(given: argparse.Namespace) -> None:
     """A row per audit: what it went through, how long it took; and how fast what it proves had come to be."""
-    rows = []
+    rows: list[Any] = []
     with started_stack() as stack:
         settings = stack.settings()
         for kind, trades in (("all", given.events), ("from there on", given.events // 50)):

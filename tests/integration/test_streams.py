@@ -309,6 +309,7 @@ ODD: dict[str, Callable[[bytes], bytes | None]] = {
     "other order": lambda raw: json.dumps(dict(reversed(json.loads(raw).items()))).encode(),
     "a second sequence": lambda raw: raw[:-1] + b',"sequence":9}',
     "a second sequence, with a space": lambda raw: raw[:-1] + b',"sequence" :9}',
+    "a second sequence, with an escaped letter": lambda raw: raw[:-1] + b',"\\u0073equence":9}',
     "a sequence of a part": lambda raw: raw[:-1] + b',"added":{"sequence":9}}',
     "a long number": lambda raw: raw.replace(b'"sequence":3,', b'"sequence":30000000000000000,'),
     "a negative number": lambda raw: raw.replace(b'"sequence":3,', b'"sequence":-3,'),
