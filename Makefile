@@ -43,7 +43,7 @@ bench: $(INSTALLED) ## measure the engine beside what bounds it (BENCH='--rounds
 	@$(BIN)/python -m tests.bench $(BENCH)
 
 .PHONY: bench-lake
-bench-lake: $(INSTALLED) ## measure the lake: freshness, backlog, questions (BENCH='--rounds 1 backlog')
+bench-lake: $(INSTALLED) ## measure the lake: freshness, backlog, questions, audits (BENCH='--rounds 1 backlog')
 	@$(BIN)/python -m tests.bench.lake $(BENCH)
 
 .PHONY: bench-soak

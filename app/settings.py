@@ -91,7 +91,7 @@ class Settings:
     spark_master: str = _setting("local[2]", "Spark master of the streaming application")
     spark_jars: str = _setting("", "jars of the Kafka source, Iceberg and PostgreSQL, comma-separated")
     spark_ui_port: int = _setting(4040, "port of the Spark web UI")
-    spark_driver_memory_mib: int = _setting(1_024, "heap of the Spark driver", unit="MiB", low=512)
+    spark_driver_memory_mib: int = _setting(640, "heap of the Spark driver", unit="MiB", low=512)
     spark_driver_host: str = _setting("", "name under which executors on Kubernetes find the driver")
     spark_driver_port: int = _setting(7_078, "port of the driver that executors on Kubernetes call")
     spark_block_manager_port: int = _setting(7_079, "port of the driver's block manager on Kubernetes")

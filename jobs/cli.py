@@ -1,6 +1,6 @@
 """The `haggle` command: starts and stops the embedded stack, and runs simulation, report and audit against any stack.
 
-`simulate`, `report`, `audit` and `key` use the servers that the environment names, or those of the embedded stack.
+All but those that start and stop the stack use the servers that the environment names, or those of the stack.
 Exit codes: 0 all is well, 1 something is off or went wrong, 2 wrong usage.
 """
 
@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import reduce
 from importlib.util import find_spec
 from pathlib import Path
@@ -80,7 +80,8 @@ class Elsewhere:
 
     def __getattr__(self, _: str) -> Any:
         raise HaggleError(
-            "the embedded servers are not installed here; only simulate, report, audit, accept-loss and key run"
+            "the embedded servers are not installed here; only simulate, report, audit, accept-loss, dead-letters, "
+            "maintain and key run"
         )
 
 
@@ -303,15 +304,11 @@ def dead_letters_show(stack: "Stack", partition: int, offset: int) -> None:
 def dead_letters_replay(stack: "Stack") -> None:
     """Make rows of the dead letters that are valid events now, each once; the others stay, with their reasons."""
     # Spark takes a second to import, for which other commands need not wait
+    from jobs.lake.maintenance import small_session  # noqa: PLC0415
     from jobs.lake.replay import replay  # noqa: PLC0415
-    from jobs.streams.session import build_session  # noqa: PLC0415
 
-    settings = replace(stack.settings(), spark_master="local[1]", spark_ui_port=0, spark_driver_memory_mib=512)
-    spark = build_session(settings)
-    try:
+    with small_session(stack.settings()) as spark:
         done = replay(spark)
-    finally:
-        spark.stop()
     _out.print(f"{done.events:,} dead letters became rows{_named(done.sequences)}")
     for reason, count in sorted(done.left.items()):
         _out.print(f"{count:,} stay: {reason} ({DeadLetter(reason).help})")

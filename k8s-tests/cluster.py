@@ -199,10 +199,13 @@ class Release:
 
     # ------------------------------------------------------------ jobs
 
-    def start_job(self, part: str, name: str, **environment: object) -> None:
-        """Starts a Job from a part's CronJob, with changed environment variables, as `kubectl create job` does."""
+    def start_job(self, part: str, name: str, *command: str, **environment: object) -> None:
+        """Starts a Job from a part's CronJob, as `kubectl create job` does, or with another command of `haggle`."""
         template = self._cron_job(part).spec.job_template
-        for variable in template.spec.template.spec.containers[0].env:
+        container = template.spec.template.spec.containers[0]
+        if command:
+            container.command = ["python", "-m", "jobs.cli", *command]
+        for variable in container.env:
             if variable.name in environment:
                 variable.value = str(environment[variable.name])
         job = V1Job(metadata=V1ObjectMeta(name=name), spec=template.spec)

@@ -238,6 +238,21 @@ def _passwords(installation: Release) -> dict[str, Any]:
     return {secret.metadata.name: secret.data for secret in secrets.items}
 
 
+OTHER_COMMANDS = {
+    "maintenance dead-letters replay": "0 dead letters became rows",
+    "audit dead-letters list": "reason",
+    "audit audit --full": "conservation",
+}
+
+
+@pytest.mark.parametrize("words", OTHER_COMMANDS)
+def test_any_command_of_haggle_runs_in_the_pod_of_maintenance_or_audit(installation: Release, words: str) -> None:
+    part, *command = words.split()
+    name = "-".join(command).replace("--", "")
+    installation.start_job(part, name, *command)
+    assert OTHER_COMMANDS[words] in installation.finish_job(name, 240)
+
+
 # ---------------------------------------------------------------- losses
 
 
@@ -246,13 +261,17 @@ def test_of_two_drivers_one_waits_and_nothing_lands_twice(installation: Release)
     _start_trades(installation, "during-two-drivers", seed=5)
     installation.scale("streams", 2)
     waits = "waiting for the lock: another driver runs"
-    wait_until(lambda: waits in installation.pod_log(second, "driver"), 90, "the second driver waits for the lock")
+    wait_until(
+        lambda: waits in installation.pod_log(second, "driver"), RECOVERY_S, "the second driver waits for the lock"
+    )
     _recovers(installation, "streams: a second driver")
     pods = {pod.metadata.name: pod for pod in installation.pods("streams")}
     assert (ready(pods[first]), ready(pods[second])) == (True, False)
     # the second takes over, while the first comes back and waits in turn
     CoreV1Api().delete_namespaced_pod(first, installation.namespace, grace_period_seconds=0)
-    wait_until(lambda: waits in installation.pod_log(first, "driver"), 90, "the first driver waits for the lock")
+    wait_until(
+        lambda: waits in installation.pod_log(first, "driver"), RECOVERY_S, "the first driver waits for the lock"
+    )
     _recovers(installation, "streams: a second driver takes over")
     installation.scale("streams", 1)
     wait_until(

@@ -178,8 +178,9 @@ def _streams(site: Site) -> Process:
         command=["nice", "-n", "5", sys.executable, "-m", "jobs.streams"],
         environment={
             **_own_environment(site),
-            # the small compiler alone would leave 48 MB for code, which are full after some minutes
-            "JAVA_TOOL_OPTIONS": "-XX:+UseSerialGC -XX:ReservedCodeCacheSize=256m",
+            # the small compiler alone would leave 48 MB for code, which are full after some minutes; in a backlog one
+            # thread that collects garbage would stop all others a fifth of the time
+            "JAVA_TOOL_OPTIONS": "-XX:+UseParallelGC -XX:ReservedCodeCacheSize=256m",
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": str(site.home / "tmp"),
             "PYSPARK_PYTHON": sys.executable,

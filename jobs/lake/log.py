@@ -65,6 +65,8 @@ class Log:
                 "isolation.level": "read_committed",
                 "auto.offset.reset": "error",
                 "queued.max.messages.kbytes": 65_536,
+                # the queue is full all the time, and would be filled again a second later by default
+                "fetch.queue.backoff.ms": 10,
                 "log_level": 0,
             }
         )

@@ -315,7 +315,7 @@ def maintain(settings: Settings, done: Callable[[Step], None], now: datetime | N
     lock = DriverLock(settings, f"{CATALOG}.{SCHEMA}", "maintenance")
     if not lock.try_acquire():
         raise HaggleError("another maintenance of this lake runs, or its catalog does not answer")
-    with _session(settings) as spark:
+    with small_session(settings) as spark:
         lock.watch(lambda: _end_at_once(spark))
         if not spark.catalog.tableExists(TABLE):
             _log.info("there is no table yet", extra={"context": {"table": TABLE}})
@@ -324,8 +324,8 @@ def maintain(settings: Settings, done: Callable[[Step], None], now: datetime | N
 
 
 @contextmanager
-def _session(settings: Settings) -> Iterator[SparkSession]:
-    """A small session of one core, in a folder of its own that goes with it."""
+def small_session(settings: Settings) -> Iterator[SparkSession]:
+    """A session of one core beside the streams', in a folder of its own that goes with it."""
     folder = tempfile.mkdtemp(prefix="haggle-maintenance-")
     os.environ |= {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
     own = replace(

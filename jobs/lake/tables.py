@@ -4,9 +4,11 @@ Trino cannot make them: it reads only. So the views are written through Iceberg'
 is replaced in one step, so that who asks during an upgrade finds the old one or the new one.
 """
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from pyspark.sql import SparkSession
+from pyspark.sql.types import ArrayType, DataType, StructType
 
 from app.contract.tables import CATALOG, EVENTS, FORMER_TABLES, SCHEMA, VIEWS, View
 from app.errors import HaggleError
@@ -24,6 +26,8 @@ PROPERTIES: Final = {
     # each commit writes the metadata anew; old ones are of no use
     "write.metadata.delete-after-commit.enabled": "true",
     "write.metadata.previous-versions-max": "10",
+    # a thousand snapshots are a megabyte of JSON, which each commit writes
+    "write.metadata.compression-codec": "gzip",
     # how maintenance and appends go side by side
     "commit.retry.num-retries": "20",
     "commit.retry.min-wait-ms": "50",
@@ -33,7 +37,7 @@ PROPERTIES: Final = {
 
 
 def prepare_lake(spark: SparkSession) -> None:
-    """Makes what is missing, adds columns that later versions brought, and replaces views that have changed.
+    """Makes what is missing, adds what later versions brought, and replaces views that have changed.
 
     Raises HaggleError if the lake is of the time before there was one table.
     """
@@ -41,14 +45,31 @@ def prepare_lake(spark: SparkSession) -> None:
     _refuse_former_tables(spark)
     spark.sql(EVENTS.ddl("spark"))
     table = f"{CATALOG}.{SCHEMA}.{EVENTS.name}"
-    there = spark.table(table).columns
-    # a later column is nullable, since older rows lack it
-    for column in [column for column in EVENTS.columns if column.nullable and column.name not in there]:
-        spark.sql(f"alter table {table} add column {column.name} {column.type.spark}")
+    add_missing_columns(spark, table)
     set_properties = ", ".join(f"'{name}' = '{value}'" for name, value in PROPERTIES.items())
     spark.sql(f"alter table {table} set tblproperties ({set_properties})")
     for view in VIEWS:
         _replace_view(spark, view)
+
+
+def add_missing_columns(spark: SparkSession, table: str) -> None:
+    """Adds the columns of `events`, and fields within them, that the table lacks; nullable, as older rows lack them."""
+    wanted = StructType.fromDDL(", ".join(f"{column.name} {column.type.spark}" for column in EVENTS.columns))
+    for path, kind in _missing(spark.table(table).schema, wanted, ()):
+        spark.sql(f"alter table {table} add column {'.'.join(path)} {kind.simpleString()}")
+
+
+def _missing(there: DataType, wanted: DataType, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], DataType]]:
+    """Path and type of each field that is wanted and not there, as deep as it may stand."""
+    if isinstance(there, ArrayType) and isinstance(wanted, ArrayType):
+        yield from _missing(there.elementType, wanted.elementType, (*path, "element"))
+    if isinstance(there, StructType) and isinstance(wanted, StructType):
+        for field in wanted.fields:
+            deeper = (*path, field.name)
+            if field.name in there.names:
+                yield from _missing(there[field.name].dataType, field.dataType, deeper)
+            else:
+                yield deeper, field.dataType
 
 
 def _refuse_former_tables(spark: SparkSession) -> None:

@@ -184,7 +184,7 @@ class _Run:
         self._outcome.offers[_reason(answer) if status == _REFUSED else offer.answer] += 1
 
     def _sides(self, trade: PlannedTrade) -> dict[str, Any]:
-        return {"player_1": _side_body(trade.one, self._ids), "player_2": _side_body(trade.two, self._ids)}
+        return {"player_1": side_body(trade.one, self._ids), "player_2": side_body(trade.two, self._ids)}
 
     async def _send(
         self, connection: Connection, method: str, path: str, body: object, key: str = ""
@@ -213,6 +213,7 @@ def _reason(answer: bytes) -> str:
     return str(msgspec.json.decode(answer)["reason"])
 
 
-def _side_body(side: PlannedSide, ids: list[int]) -> dict[str, Any]:
+def side_body(side: PlannedSide, ids: list[int]) -> dict[str, Any]:
+    """What the engine is sent of a planned side; `ids` are the players' by their place in the plan."""
     items = [] if side.item_id is None else [{"item_id": side.item_id, "quantity": 1}]
     return {"player_id": ids[side.player], "items": items, "gold": side.gold}

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 import uuid
 from typing import Any, Final
@@ -24,9 +25,9 @@ from app.errors import HaggleError
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
 from jobs.lake.tables import prepare_lake
-from jobs.streams.landing import Landing
+from jobs.streams.landing import Landing, warm_up
 from jobs.streams.lock import DriverLock
-from jobs.streams.progress import Progress, serve
+from jobs.streams.progress import HANG_S, Progress, serve
 from jobs.streams.session import CHECKPOINTS, build_session, clear_checkpoints, prepare_folders
 from jobs.streams.topic import Topic
 from jobs.streams.watermark import read_watermark
@@ -92,9 +93,9 @@ class Stream:
             .option("kafka.isolation.level", "read_committed")
             # a batch ends with the marker of a commit, for which a fetch would wait 500 ms
             .option("kafka.fetch.max.wait.ms", "20")
-            # a backlog is fetched in few large pieces
-            .option("kafka.max.partition.fetch.bytes", str(16 * 2**20))
-            .option("kafka.max.poll.records", "20000")
+            # a backlog is fetched in large pieces, of which the last is fetched in vain
+            .option("kafka.max.partition.fetch.bytes", str(4 * 2**20))
+            .option("kafka.max.poll.records", "5000")
             .option("subscribe", settings.kafka_topic)
             .option("startingOffsets", f'{{"{settings.kafka_topic}": {{{offsets}}}}}')
             .option("failOnDataLoss", "true")
@@ -148,8 +149,16 @@ def _has_ended(spark: SparkSession) -> bool:
         return True
 
 
+def _end_if_it_hangs(spark: SparkSession, progress: Progress) -> None:
+    """Ends the process once the query hangs, so that whoever started it starts another."""
+    while not progress.hangs():
+        time.sleep(_LOOK_INTERVAL_S)
+    _log.error("the query hangs, and the streams end", extra={"context": {"for_s": HANG_S}})
+    _end_at_once(spark)
+
+
 def _end_at_once(spark: SparkSession) -> None:
-    """Without the lock nothing more may be committed: the JVM is killed before it can."""
+    """Kills the JVM, which may hang or be about to commit what it no longer may, and ends with 1."""
     gateway: Any = spark.sparkContext._gateway  # noqa: SLF001 - PySpark's way to its JVM
     gateway.proc.kill()
     os._exit(1)
@@ -174,22 +183,30 @@ def _prepare(spark: SparkSession, settings: Settings, progress: Progress) -> Non
 
 
 def main() -> None:
-    """Lands events until SIGTERM; exits with 1 when the lake is not this version's to write, or the lock is lost."""
+    """Lands events until SIGTERM.
+
+    Exits with 1 when the lake is not this version's to write, the lock is lost, or the query hangs.
+    """
     settings = load_settings(os.environ)
     configure_logs(settings.log_level)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     progress = Progress()
     serve(progress, settings.listen_host, settings.streams_metrics_port)
-    lock = DriverLock(settings, f"{CATALOG}.{SCHEMA}")
-    lock.acquire()
+    # before the lock, which a catalog that is away too, or another driver, may keep back for longer than Spark takes
     spark = build_session(settings)
-    lock.watch(lambda: _end_at_once(spark))
     spark.sparkContext.setLogLevel("WARN")
+    lock = DriverLock(settings, f"{CATALOG}.{SCHEMA}")
+    lock.acquire(progress.wait)
+    lock.watch(lambda: _end_at_once(spark))
+    threading.Thread(target=_end_if_it_hangs, args=(spark, progress), name="hang", daemon=True).start()
+    progress.wait("the lake is prepared")
     try:
         _prepare(spark, settings, progress)
     except HaggleError as error:
         _log.error("the streams refuse to start", extra={"context": {"error": str(error)}})
         sys.exit(1)
+    warm_up(spark)
+    lock.wait_out()
     Stream(spark, settings, progress).run()
 
 

@@ -3,8 +3,13 @@
 The lock is a session's, so it is free again when the holder's connection ends, however it ends. The holder looks once
 a second whether its session still is; if not, it ends the process at once. A PostgreSQL that loses sight of a holder
 frees the lock later than the holder notices (`tcp_keepalives_*` of the server), and one that was started again frees it
-at once, so a new holder waits `GRACE_S` before it reads the table: what the old one still had under way is over by
-then. PostgreSQL's documentation, "Advisory Locks".
+at once, so a new holder reads the table `GRACE_S` after it got the lock, when what the old one still had under way is
+over. PostgreSQL's documentation, "Advisory Locks".
+
+So the loss of the catalog costs a start of Spark: the holder's JVM may be about to commit, which nothing but its end
+prevents. It costs no more than that. Spark starts before the lock is asked for, so while the catalog starts too; the
+grace passes while the lake is prepared. supervisord starts the next process at once, and so does Kubernetes, but for
+one that ends again within ten minutes (after 10 s, then 20 and so on, which a pod cannot choose).
 """
 
 import logging
@@ -17,10 +22,13 @@ import psycopg
 
 from app.settings import Settings
 
-GRACE_S: Final = 5.0
 _CHECK_INTERVAL_S: Final = 1.0
 _TIMEOUT_S: Final = 3
+GRACE_S: Final = _CHECK_INTERVAL_S + _TIMEOUT_S + 1
+"""A holder notices in less, from its last good look on, that its connection is gone."""
 _WAIT_INTERVAL_S: Final = 1.0
+_TAKEN: Final = "waiting for the lock: another driver runs"
+_AWAY: Final = "waiting for the lock: the catalog does not answer"
 
 _log = logging.getLogger(__name__)
 
@@ -33,17 +41,25 @@ class DriverLock:
         self._kind = kind
         self._name = f"haggle {kind} {name}"
         self._connection: psycopg.Connection | None = None
+        self._held_since = 0.0
 
-    def acquire(self) -> None:
-        """Returns once this process holds the lock, however long another one does; says so while it waits."""
-        said = False
+    def acquire(self, waits: Callable[[str], None]) -> None:
+        """Returns once this process holds the lock, however long that takes; `waits` is told why it does not yet."""
+        said = ""
         while not self.try_acquire():
-            if not said:
-                _log.warning("waiting for the lock: another driver runs", extra={"context": {"lock": self._name}})
-                said = True
+            why = (
+                f"waiting for the lock: {'another driver runs' if self._connection else 'the catalog does not answer'}"
+            )
+            if why != said:
+                _log.warning(why, extra={"context": {"lock": self._name}})
+                waits(why)
+                said = why
             time.sleep(_WAIT_INTERVAL_S)
-        if said:
-            time.sleep(GRACE_S)
+        self._held_since = time.monotonic()
+
+    def wait_out(self) -> None:
+        """Returns once nothing that a holder before this one had under way can be committed any more."""
+        time.sleep(max(0.0, self._held_since + GRACE_S - time.monotonic()))
 
     def watch(self, lost: Callable[[], None]) -> None:
         """Calls `lost` from a thread as soon as the lock may no longer be held."""

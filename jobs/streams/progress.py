@@ -20,6 +20,9 @@ from app.contract.metrics import LAKE_SEQUENCE, Stage, lag_gauges
 
 STALL_S: Final = 60.0
 """While events wait, a batch is due within this time."""
+HANG_S: Final = 300.0
+"""A query that has neither finished a batch nor ended for so long hangs: its batches are bounded, and a server that is
+away ends it."""
 
 _lag = lag_gauges()
 _sequence = Gauge(LAKE_SEQUENCE, "Newest sequence number in the table", ["realm"])
@@ -51,17 +54,22 @@ class Progress:
         self._finished_at = 0.0
         self._recorded = 0.0
         self._waiting: int | None = None
-        self._problem = "the query has not started"
+        self._problem = "Spark starts"
         self._stalled_since = time.monotonic()
+        self._has_query = False
         self._sequences: dict[str, int] = {}
 
     # ------------------------------------------------------------ what happens
+
+    def wait(self, reason: str) -> None:
+        """No query can start yet, and why."""
+        self._problem = reason
 
     def start(self, sequences: Mapping[str, int]) -> None:
         """A query starts on a table that holds `sequences`."""
         self._show(sequences)
         self._running = 0
-        self._stalled_since = time.monotonic()
+        self._has_query, self._stalled_since = True, time.monotonic()
 
     def begin(self, records: int) -> None:
         """A batch of so many records begins."""
@@ -81,6 +89,7 @@ class Progress:
         """The query has ended and will start anew."""
         _failures.inc()
         self._problem, self._waiting, self._running = problem, None, 0
+        self._has_query = False
 
     def count_refilled(self, events: int) -> None:
         """Events came again from a topic that was filled again."""
@@ -107,6 +116,14 @@ class Progress:
             _sequence.labels(realm).set(sequence)
 
     # ------------------------------------------------------------ what is told
+
+    def hangs(self) -> bool:
+        """Whether the query neither gets on nor ends, so that only a new process helps.
+
+        A JVM that no longer answers is among it: then nobody looks whether events wait. Before a query starts nothing
+        hangs: it waits for the lock, a server or its executors, or reads the table, for which no time is too long.
+        """
+        return self._has_query and time.monotonic() - self._stalled_since > HANG_S
 
     def readiness(self) -> Readiness:
         """What /readyz says now."""

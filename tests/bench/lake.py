@@ -3,7 +3,8 @@
 `freshness`: single trades at a fixed rate through the whole stack, with maintenance; how long from a trade's answer to
 the commit that holds its row. `backlog`: events that wait in Kafka, into the table from the first commit to the last;
 beside it, on the same events, a query per table and the Python UDFs of the project that this replaces. `questions`: the
-questions, asked hot. All servers share the machine.
+questions, asked hot. `audits`: trades through the whole stack in batches, then the audit of all of them, and one from
+there on after some more. All servers share the machine.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,11 +27,13 @@ from kafka import KafkaProducer
 
 from app.adapters.kafka import realm_partition
 from app.settings import Settings, load_settings
+from jobs import engine
 from jobs.embedded.memory import PeakMemory
 from jobs.embedded.stack import Stack
-from jobs.lake.audit import wait_until_queryable
+from jobs.lake.audit import audit, wait_until_queryable
 from jobs.lake.trino import SQL, Lake
-from jobs.simulate.run import Order, simulate
+from jobs.simulate.plan import PlannedTrade, plan_players, plan_trades
+from jobs.simulate.run import Order, side_body, simulate
 from tests.bench import former
 from tests.bench.__main__ import table
 from tests.bench.history import REALM, plan_events
@@ -38,6 +41,7 @@ from tests.bench.history import REALM, plan_events
 PLAYERS: Final = 1_000
 _TIMEOUT_S: Final = 900
 _WARM_UP_S: Final = 60
+_BATCH: Final = 512
 
 
 @contextmanager
@@ -188,6 +192,47 @@ def questions(given: argparse.Namespace) -> None:
     table(f"Questions at {given.events:,} events (s)", ("question", "median", "longest"), rows, median=False)
 
 
+# ---------------------------------------------------------------- audits
+
+
+def audits(given: argparse.Namespace) -> None:
+    """A row per audit: what it went through, how long it took; and how fast what it proves had come to be."""
+    rows = []
+    with started_stack() as stack:
+        settings = stack.settings()
+        for kind, trades in (("all", given.events), ("from there on", given.events // 50)):
+            started = time.monotonic()
+            play_batches(settings, trades, seed=len(rows))
+            decided = time.monotonic()
+            wait_until_queryable(settings, _TIMEOUT_S, lambda _arrived, _decided: None)
+            landed = time.monotonic()
+            checks = audit(settings)
+            took_s = time.monotonic() - landed
+            assert all(check.ok for check in checks), checks
+            rows.append((kind, trades, trades / (decided - started), landed - decided, took_s))
+        again = time.monotonic()
+        audit(settings, full=True)
+        rows.append(("all, again", given.events, 0, 0, time.monotonic() - again))
+    head = ("audit", "trades", "decided/s", "until the last was in the lake (s)", "audit (s)")
+    table("Audits", head, rows, median=False)
+
+
+def play_batches(settings: Settings, trades: int, seed: int) -> None:
+    """Plays a plan of the simulation in batches, one after the other, with players of its own."""
+    players = plan_players(seed, PLAYERS)
+    bodies = [{"username": player.username, "player_class": player.player_class} for player in players]
+    ids = [engine.post(settings, "/v1/players", body)["player_id"] for body in bodies]
+    for planned in batched(plan_trades(seed, players, trades), _BATCH):
+        sides = [{"player_1": side_body(trade.one, ids), "player_2": side_body(trade.two, ids)} for trade in planned]
+        engine.post(settings, "/v1/trades/batch", {"mode": "independent", "trades": sides})
+
+
+def batched(all_of_them: Iterator[PlannedTrade], size: int) -> Iterator[list[PlannedTrade]]:
+    """Lists of so many, the last of those that are left."""
+    while some := list(islice(all_of_them, size)):
+        yield some
+
+
 def question_names() -> list[str]:
     """The names of all questions."""
     return [path.stem for path in sorted((SQL / "questions").glob("*.sql"))]
@@ -201,12 +246,17 @@ def ask(lake: Lake, name: str, rounds: int) -> tuple[float, float]:
 
 def main() -> None:
     """Measures what is named, or all."""
-    parts: dict[str, Callable[[Any], None]] = {"freshness": freshness, "backlog": backlog, "questions": questions}
+    parts: dict[str, Callable[[Any], None]] = {
+        "freshness": freshness,
+        "backlog": backlog,
+        "questions": questions,
+        "audits": audits,
+    }
     parser = argparse.ArgumentParser(prog="make bench-lake", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rate", type=float, default=200.0, help="trades a second, of freshness")
     parser.add_argument("--duration-s", type=float, default=300.0, help="of freshness")
-    parser.add_argument("--events", type=int, default=1_000_000, help="of backlog and questions")
+    parser.add_argument("--events", type=int, default=1_000_000, help="of backlog, questions and audits")
     parser.add_argument("--compare", type=int, default=100_000, help="events of the other ways; 0 for none")
     parser.add_argument("measurements", nargs="*", choices=[[], *parts], help="all unless named")
     given = parser.parse_args()

@@ -1,12 +1,16 @@
 """What every rendering of the chart must be, whatever the values; and which values are refused, in which words."""
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from app.settings import SETTINGS
+from jobs.cli import cli
 from tests.charts.conftest import CHART, Pod, Rendered
 
 FOLDER = Path(__file__).parent
@@ -278,6 +282,37 @@ def test_the_engine_asks_for_keys_and_its_callers_have_them(render: Callable[...
     opened = render("--set", "global.engine.authentication=false,global.engine.originalRoutesOpen=true")
     assert environment(opened, "engine")["AUTHENTICATION"]["value"] == "off"
     assert environment(opened, "engine")["ORIGINAL_ROUTES"]["value"] == "open"
+
+
+def test_the_job_that_docs_tell_to_make_of_a_cron_job_is_that_pod_with_another_command(
+    render: Callable[..., Rendered],
+) -> None:
+    docs = (CHART.parents[1] / "docs" / "operations.md").read_text()
+    ((cron_job, patch),) = re.findall(r"--from=cronjob/(\S+) --dry-run.*?--patch '(.*?)'", docs, re.DOTALL)
+    (change,) = json.loads(patch)
+    assert (change["op"], change["path"]) == ("replace", "/spec/template/spec/containers/0/command")
+    job = render().of_kind("CronJob")[cron_job]["spec"]["jobTemplate"]["spec"]
+    (container,) = job["template"]["spec"]["containers"]
+    assert container["command"][:2] == change["value"][:2]
+    assert "args" not in container
+    assert CliRunner().invoke(cli, [*change["value"][3:], "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("component", "servers", "settings"),
+    [
+        ("maintenance", {"namenode", "datanode", "catalog"}, {"HDFS_URL", "CATALOG_URL", "MAINTENANCE_MEMORY_MIB"}),
+        ("audit", {"engine", "kafka", "trino", "catalog"}, {"ENGINE_URL", "TRINO_URL", "CATALOG_URL"}),
+    ],
+)
+def test_a_pod_that_any_command_of_haggle_may_run_in_reaches_what_the_command_needs(
+    render: Callable[..., Rendered], component: str, servers: set[str], settings: set[str]
+) -> None:
+    rendered = render()
+    assert settings <= environment(rendered, component).keys()
+    rules = rendered.of_kind("NetworkPolicy")[f"haggle-{component}"]["spec"]["egress"]
+    peers = [peer["podSelector"]["matchLabels"] for rule in rules for peer in rule.get("to", [])]
+    assert {peer["app.kubernetes.io/component"] for peer in peers} == servers
 
 
 def test_network_policies_can_be_switched_off(render: Callable[..., Rendered]) -> None:

@@ -72,6 +72,8 @@ def test_a_restored_old_checkpoint_is_harmless(stack: Stack, settings: Settings)
 def test_two_drivers_append_nothing_twice(stack: Stack, settings: Settings, tmp_path: Path) -> None:
     log = tmp_path / "second.log"
     with second_driver(settings, log):
+        # it has started Spark before it asks for the lock
+        wait_until(lambda: messages(log), 120, pause_s=0.2)
         made_good(settings)
         assert messages(log) == ["waiting for the lock: another driver runs"]
         stack.stop("streams")

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from app.contract.reasons import DeadLetter
 from app.contract.tables import EVENTS
 from app.errors import HaggleError
-from jobs.lake.tables import PROPERTIES, prepare_lake
+from jobs.lake.tables import PROPERTIES, add_missing_columns, prepare_lake
 from jobs.streams import watermark
 from jobs.streams.landing import Landing, TopicReplaced
 from jobs.streams.progress import Progress
@@ -267,6 +267,38 @@ def test_partitions_have_offsets_of_their_own(lake: Lake) -> None:
 
 
 # ---------------------------------------------------------------- the lake before
+
+
+LATER = ["offer_id", "raw", "player_1.item_value", "player_1.state.gold", "player_2.items.element.value"]
+"""A column and fields of columns, which the table of a version before would lack."""
+
+
+def test_a_table_of_a_version_before_gets_columns_and_fields_that_it_lacks_and_keeps_its_rows(
+    lake: Lake, spark: SparkSession
+) -> None:
+    def rows(*lacking: str) -> list[dict[str, Any]]:
+        lake.reset()
+        lake.land(*PAST[:12])
+        for path in lacking:
+            spark.sql(f"alter table {TABLE} drop column {path}")
+        add_missing_columns(spark, TABLE)
+        lake.start()
+        lake.land(*PAST[12:])
+        return lake.rows()
+
+    whole, former = rows(), rows(*LATER)
+    assert former[12:] == whole[12:]
+    assert [row["sequence"] for row in former] == list(range(1, 21))
+    for before, after in zip(whole[2:12], former[2:12], strict=True):
+        assert after["player_1"]["state"] == before["player_1"]["state"] | {"gold": None}
+        lines = [line | {"value": None} for line in before["player_2"]["items"]]
+        assert after["player_2"] == before["player_2"] | {"items": lines}
+
+
+def test_a_table_that_lacks_nothing_is_left_alone(lake: Lake, spark: SparkSession) -> None:
+    before = spark.table(f"{TABLE}.metadata_log_entries").count()
+    add_missing_columns(spark, TABLE)
+    assert spark.table(f"{TABLE}.metadata_log_entries").count() == before
 
 
 def test_a_lake_with_a_former_table_is_refused_in_a_sentence(spark: SparkSession) -> None:
