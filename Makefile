@@ -9,6 +9,7 @@ HAGGLE := $(BIN)/haggle
 KEEP ?=
 DEMO_OPTIONS ?=
 BENCH ?=
+# make test-faults FAULTS='-k kafka'; --faults-rounds 5 runs each test with five seeds, from that of --faults-seed on
 FAULTS ?=
 
 .PHONY: help
@@ -128,8 +129,8 @@ test: $(INSTALLED) lint ## run the whole test suite
 	@$(BIN)/pytest -q -m stack --durations 10
 
 .PHONY: test-faults
-test-faults: $(INSTALLED) ## kill, fill and wipe every part under load, then audit (20 minutes; FAULTS='-k kafka')
-	@$(BIN)/pytest -q -m faults --durations 10 $(FAULTS)
+test-faults: $(INSTALLED) ## break every part under load, then audit (20 minutes; FAULTS='--faults-rounds 5 --faults-seed 7')
+	@$(BIN)/pytest -q -m faults --durations 10 tests/faults $(FAULTS)
 
 .PHONY: test-mutations
 test-mutations: $(INSTALLED) ## prove the tests: each seeded fault, in a copy of the source, must make one fail

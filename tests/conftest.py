@@ -29,12 +29,17 @@ SERVICE_KEY = "a-service-key-of-the-tests"
 TOKEN_KEY = "a-token-key-of-the-tests-that-is-long-enough"
 
 
-def wait_until(true: Callable[[], Any], timeout_s: float = 20) -> Any:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--faults-seed", type=int, default=1, help="first seed of tests/faults: of games, and of moments")
+    parser.addoption("--faults-rounds", type=int, default=1, help="with how many seeds each of these tests runs")
+
+
+def wait_until(true: Callable[[], Any], timeout_s: float = 20, *, pause_s: float = 0.02) -> Any:
     """The first truthy result of `true`; fails after the deadline."""
     deadline = time.monotonic() + timeout_s
     while not (result := true()):
         assert time.monotonic() < deadline, f"not true after {timeout_s} s"
-        time.sleep(0.02)
+        time.sleep(pause_s)
     return result
 
 

@@ -1,6 +1,6 @@
 """Maintenance beside a stream that goes on: killed in the middle of its work, and expiring what the stream once used.
 
-What is in the table is compared with what the engine decided: sequence numbers 1 to N, each in one row.
+Each maintenance here is a test's own, and not the stack's.
 """
 
 import json
@@ -8,27 +8,24 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.adapters.redis import Keys, connect
 from app.settings import SETTINGS, Settings
 from jobs.embedded.stack import Stack
-from jobs.lake.due import FAN_IN
+from jobs.lake.due import FAN_IN, limits, tier_of
 from jobs.lake.trino import Lake
-from jobs.simulate.run import Order, simulate
 from tests.conftest import wait_until
 from tests.hdfs import hadoop
-from tests.playing import kill_9, play
+from tests.playing import QUERY_PAUSE_S, assert_exact, kill_9, made_good, traffic
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_800)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600), pytest.mark.usefixtures("without_the_timer")]
 FOLDER = "/warehouse/haggle/events"
 CODE = """
 import os, sys
@@ -55,15 +52,9 @@ appender.stderr.layout.type=PatternLayout
 appender.stderr.layout.pattern=%m%n
 logger.iceberg.name=org.apache.iceberg
 logger.iceberg.level=info
+logger.calls.name=org.apache.hadoop.ipc.ProtobufRpcEngine2
+logger.calls.level=debug
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _without_the_timer(stack: Stack) -> Iterator[None]:
-    """Each maintenance here is a test's own."""
-    stack.stop("maintenance")
-    yield
-    stack.start("maintenance")
 
 
 @contextmanager
@@ -102,72 +93,32 @@ def maintained(stack: Stack, folder: Path, **options: Any) -> dict[str, dict[str
     return {step["name"]: step for step in map(json.loads, out.splitlines())}
 
 
-def killed(stack: Stack, folder: Path, step: str, at: str, after_s: float, **options: Any) -> None:
-    """Kills a maintenance some time after it says `at` within a step; fails if the step ends before it says so."""
+def killed(stack: Stack, folder: Path, step: str, at: Sequence[str], **options: Any) -> None:
+    """Kills a maintenance once it has said all of `at` within a step, in that order; fails if the step ends before."""
+    due = [f'"{step}"', *at]
     with started(stack, folder, **options) as process:
         assert process.stderr is not None
-        within = False
         for line in process.stderr:
-            if '"step begins"' in line:
-                assert not within, f"{step} ended without {at}"
-                within = f'"{step}"' in line
-            if within and at in line:
-                time.sleep(after_s)
-                os.killpg(process.pid, signal.SIGKILL)
+            assert '"step begins"' not in line or len(due) > len(at), f"{step} ended before it said {due}"
+            if due[0] in line:
+                due.pop(0)
+            if not due:
                 break
-        else:
-            pytest.fail(f"{step} did not say {at}")
+        assert not due, f"maintenance ended before it said {due}"
+        os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
 
 
-def decided(settings: Settings) -> int:
-    redis: Any = connect(settings)
-    return int(redis.get(Keys(settings.realm).sequence))
+def wait_until_due(settings: Settings) -> None:
+    """Waits until compaction has something to do: enough files of one tier, with some to spare for those of no day."""
+    sizes = limits(settings.maintenance_file_mib * 2**20)
+    lake = Lake(settings)
 
+    def is_due() -> bool:
+        rows = lake.run('select file_size_in_bytes from lake.haggle."events$files"').rows
+        return max(Counter(tier_of(size, sizes) for (size,) in rows).values()) >= ENOUGH_FILES
 
-def assert_exact(settings: Settings) -> None:
-    """The table has each event that the engine decided, once."""
-    sql = (
-        "select count(*), count(distinct sequence), coalesce(max(sequence), 0) from lake.haggle.events where realm = ?"
-    )
-    wanted = [decided(settings)] * 3
-    found: list[int] = []
-
-    def there() -> bool:
-        found[:] = Lake(settings).run(sql, (settings.realm,)).rows[0]
-        return (found[2] or 0) >= wanted[2]
-
-    wait_until(there, 600)
-    assert found == wanted
-
-
-@contextmanager
-def traffic(settings: Settings, *, seed: int, rate: float = 200, trades: int = 100_000) -> Iterator[None]:
-    """Trades that go on until the end of the block."""
-    ended = threading.Event()
-
-    class Enough(Exception):
-        pass
-
-    def playing() -> None:
-        def progress(_outcome: Any) -> None:
-            if ended.is_set():
-                raise Enough
-
-        with suppress(Enough):
-            simulate(settings, Order(players=20, trades=trades, seed=seed, rate=rate), progress)
-
-    thread = threading.Thread(target=playing)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-
-
-def files(settings: Settings) -> int:
-    return int(Lake(settings).run('select count(*) from lake.haggle."events$files"').rows[0][0])
+    wait_until(is_due, 300, pause_s=QUERY_PAUSE_S)
 
 
 def snapshots(settings: Settings) -> int:
@@ -184,70 +135,73 @@ def named(settings: Settings) -> set[str]:
     return {path.split(FOLDER)[-1] for (path,) in rows}
 
 
-def test_compaction_and_expiry_beside_200_trades_a_second_leave_each_event_once(stack: Stack, tmp_path: Path) -> None:
-    settings = stack.settings()
-    with traffic(settings, seed=21):
-        wait_until(lambda: files(settings) >= ENOUGH_FILES, 600)
+def test_compaction_and_expiry_beside_200_trades_a_second_leave_each_event_once(
+    stack: Stack, settings: Settings, tmp_path: Path, seed: int
+) -> None:
+    with traffic(settings, seed=seed, rate=200):
+        wait_until_due(settings)
         steps = maintained(stack, tmp_path, snapshot_keep_s=0, snapshot_keep_last=1)
-        before = decided(settings)
-        wait_until(lambda: decided(settings) > before, 60)  # the game went on
-    assert steps["compact the running day"]["after"]["count"] < steps["compact the running day"]["before"]["count"]
-    assert steps["expire snapshots"]["after"]["count"] < steps["expire snapshots"]["before"]["count"]
-    assert_exact(settings)
+        made_good(settings)
+    for name in ("compact the running day", "expire snapshots"):
+        assert steps[name]["after"]["count"] < steps[name]["before"]["count"]
+    assert_exact(settings, full=True)
 
 
-# of each: the step, what Iceberg says, and how long after that it is killed (seconds)
+COMMITTED = "Successfully committed to table"
+DELETED = "Call: delete took"
+# of each: the step, and what Iceberg and the client of HDFS say, one after the other, until it is killed
 IN_THE_MIDDLE = {
     # new files are written, and no snapshot names them yet
-    "compaction before its commit": ("compact the running day", "Rewrite Files Ready to be Committed", 0.0),
-    "compaction after its commit": ("compact the running day", "Successfully committed to table", 0.0),
+    "compaction before its commit": ("compact the running day", ["Rewrite Files Ready to be Committed"]),
+    "compaction after its commit": ("compact the running day", [COMMITTED]),
     # snapshots are gone, and the files that they alone named are still there
-    "expiry after its commit": ("expire snapshots", "Successfully committed to table", 0.0),
-    "expiry while it deletes": ("expire snapshots", "Successfully committed to table", 1.0),
+    "expiry after its commit": ("expire snapshots", [COMMITTED]),
+    # the commit itself deletes one file, an old one of the table's metadata
+    "expiry while it deletes": ("expire snapshots", [COMMITTED, *[DELETED] * 4]),
 }
 
 
 @pytest.mark.parametrize("where", IN_THE_MIDDLE)
 def test_kill_9_in_the_middle_leaves_the_table_whole_and_the_next_run_ends_well(
-    stack: Stack, tmp_path: Path, where: str
+    stack: Stack, settings: Settings, tmp_path: Path, where: str, seed: int
 ) -> None:
-    settings = stack.settings()
-    with traffic(settings, seed=22):
-        wait_until(lambda: files(settings) >= ENOUGH_FILES, 600)
+    with traffic(settings, seed=seed, rate=60):
+        wait_until_due(settings)
         killed(stack, tmp_path, *IN_THE_MIDDLE[where], snapshot_keep_s=0, snapshot_keep_last=1)
-        assert Lake(settings).run("select count(*) from lake.haggle.trades").rows[0][0] > 0
-    assert_exact(settings)
-    maintained(stack, tmp_path, snapshot_keep_s=0, snapshot_keep_last=1)
-    assert_exact(settings)
-
-
-def test_no_orphan_stays(stack: Stack, tmp_path: Path) -> None:
-    """Runs after the kills above, which leave some."""
-    settings = stack.settings()
-    with traffic(settings, seed=27):
-        wait_until(lambda: files(settings) >= ENOUGH_FILES, 600)
-    assert_exact(settings)
-    # what is younger than any age is an orphan here, so nothing else may write
-    stack.stop("streams")
-    try:
-        killed(stack, tmp_path, *IN_THE_MIDDLE["expiry after its commit"], snapshot_keep_s=0, snapshot_keep_last=1)
+        assert_exact(settings)
         maintained(stack, tmp_path, snapshot_keep_s=0, snapshot_keep_last=1)
-        assert on_hdfs(settings, f"{FOLDER}/data") > named(settings)
-        maintained(stack, tmp_path, snapshot_keep_s=0, snapshot_keep_last=1, orphan_keep_s=0)
-        assert on_hdfs(settings, f"{FOLDER}/data") == named(settings)
-    finally:
-        stack.start("streams")
     assert_exact(settings)
 
 
-def test_a_stream_goes_on_where_all_snapshots_but_one_are_expired(stack: Stack, tmp_path: Path) -> None:
-    settings = stack.settings()
-    with traffic(settings, seed=23, rate=100):
-        wait_until(lambda: snapshots(settings) >= 5, 600)
-        maintained(stack, tmp_path, snapshot_keep_s=0, snapshot_keep_last=1)
+def test_no_orphan_stays_and_a_stream_starts_where_one_snapshot_is_left(
+    stack: Stack, settings: Settings, tmp_path: Path, seed: int
+) -> None:
+    with traffic(settings, seed=seed):
+        wait_until_due(settings)
+        # what is younger than any age is an orphan here, so nothing else may write
+        stack.stop("streams")
+        try:
+            killed(stack, tmp_path, *IN_THE_MIDDLE["expiry after its commit"], snapshot_keep_s=0, snapshot_keep_last=1)
+            assert on_hdfs(settings, f"{FOLDER}/data") > named(settings)
+            maintained(stack, tmp_path, snapshot_keep_s=0, snapshot_keep_last=1, orphan_keep_s=0)
+            assert on_hdfs(settings, f"{FOLDER}/data") == named(settings)
+            assert snapshots(settings) == 1
+        finally:
+            stack.start("streams")
+        made_good(settings)
+    assert_exact(settings, full=True)
+
+
+def test_a_stream_goes_on_where_all_snapshots_but_one_are_expired(
+    stack: Stack, settings: Settings, tmp_path: Path, seed: int
+) -> None:
+    with traffic(settings, seed=seed):
+        wait_until(lambda: snapshots(settings) >= 5, 120, pause_s=QUERY_PAUSE_S)
+        steps = maintained(stack, tmp_path, snapshot_keep_s=0, snapshot_keep_last=1)
+        assert steps["expire snapshots"]["after"]["count"] < steps["expire snapshots"]["before"]["count"]
+        made_good(settings)
         kill_9(stack, "streams")
-        before = decided(settings)
-        wait_until(lambda: decided(settings) > before + 500, 300)
+        made_good(settings)
     assert_exact(settings)
 
 
@@ -262,34 +216,40 @@ def test_two_maintenances_never_run_at_once(stack: Stack, tmp_path: Path) -> Non
 
 
 def test_a_day_that_is_over_is_sorted_into_one_file_and_can_be_asked_for_by_its_tag(
-    stack: Stack, tmp_path: Path
+    stack: Stack, settings: Settings, tmp_path: Path, seed: int
 ) -> None:
-    settings = stack.settings()
-    play(settings, Order(players=20, trades=300, seed=24, rate=50))
+    today, lake = datetime.now(UTC).date(), Lake(settings)
+    files = f"select file_count from lake.haggle.\"events$partitions\" where partition.occurred_at_day = date '{today}'"
+
+    def rows(version: str = "") -> Any:
+        sql = f"select count(*), max(sequence) from lake.haggle.events {version} where realm = ?"
+        return lake.run(sql, (settings.realm,)).rows
+
+    with traffic(settings, seed=seed):
+        wait_until_due(settings)
     assert_exact(settings)
-    today = datetime.now(UTC).date()
+    before = rows()
     tomorrow = datetime.now(UTC) + timedelta(days=1, hours=2)
     maintained(stack, tmp_path, now=tomorrow, snapshot_keep_last=10_000, snapshot_keep_s=0)
-    then = decided(settings)
-    assert files(settings) <= 5
-    play(settings, Order(players=20, trades=100, seed=25))
-    assert_exact(settings)
+    assert lake.run(files).rows == [[1]]
+    with traffic(settings, seed=seed):
+        made_good(settings)
     # the tag outlives the snapshots beside it
     maintained(stack, tmp_path, snapshot_keep_s=0, snapshot_keep_last=1)
-    sql = f"select count(*), max(sequence) from lake.haggle.events for version as of 'day-{today}' where realm = ?"
-    assert Lake(settings).run(sql, (settings.realm,)).rows == [[then, then]]
+    assert rows(f"for version as of 'day-{today}'") == before != rows()
     assert_exact(settings)
 
 
-def test_metadata_files_are_bounded_after_100_commits(stack: Stack) -> None:
-    settings = stack.settings()
+def test_metadata_files_are_bounded_however_many_commits_there_are(settings: Settings, seed: int) -> None:
+    """Of the files of kills before, which leave some, nothing is said here."""
 
-    def metadata() -> list[str]:
-        return sorted(name for name in on_hdfs(settings, f"{FOLDER}/metadata") if name.endswith(".metadata.json"))
+    def commits() -> list[int]:
+        """The numbers of those commits whose metadata files are there."""
+        folder = on_hdfs(settings, f"{FOLDER}/metadata")
+        found = [name.rsplit("/", 1)[-1] for name in folder if name.endswith(".metadata.json")]
+        return sorted(int(name.split("-")[0]) for name in found)
 
-    def commits() -> int:
-        return max(int(name.rsplit("/", 1)[-1].split("-")[0]) for name in metadata())
-
-    with traffic(settings, seed=26, rate=50):
-        wait_until(lambda: commits() >= 100, 1_200)
-    assert len(metadata()) <= 11
+    first = commits()[-1]
+    with traffic(settings, seed=seed, rate=50):
+        wait_until(lambda: commits()[-1] > first + 30, 300, pause_s=QUERY_PAUSE_S)
+    assert len([number for number in commits() if number > first]) <= 11
