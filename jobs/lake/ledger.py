@@ -6,7 +6,7 @@ sequence numbers that nobody has any more. Called by the audit, `haggle accept-l
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -214,7 +214,12 @@ def open_ledger(settings: Settings) -> Iterator[Ledger]:
                 # two that make the same table at once would fail
                 connection.execute("select pg_advisory_xact_lock(hashtextextended('haggle ledger', 0))")
                 connection.execute(_TABLES)
-            yield Ledger(connection, settings.realm)
+            try:
+                yield Ledger(connection, settings.realm)
+            finally:
+                # the server frees a claim some time after the connection is closed, and the next audit may come sooner
+                with suppress(psycopg.Error):
+                    connection.execute("select pg_advisory_unlock_all()")
     except psycopg.Error as error:
         where = psycopg.conninfo.conninfo_to_dict(settings.catalog_url).get("host")
         raise HaggleError(

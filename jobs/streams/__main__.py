@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -38,6 +39,7 @@ _LOOK_INTERVAL_S: Final = 1
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 15.0
 _GETS_ON_S: Final = 60.0
+_WORDS_MAX_CHARS: Final = 300
 
 
 class Stream:
@@ -132,12 +134,22 @@ def _read_offsets(query: StreamingQuery, topic: str) -> dict[int, int]:
 
 def _note(spark: SparkSession, progress: Progress, error: Exception) -> str:
     """What /readyz and a log line say of an error that another attempt may be rid of; without Spark there is none."""
-    problem = " ".join(str(error).split())[:500]
+    problem = words_of(error)
     progress.fail(problem)
     if _has_ended(spark):
         _log.error("Spark has ended, and so do the streams", extra={"context": {"error": problem}})
         sys.exit(1)
     return problem
+
+
+def words_of(error: Exception) -> str:
+    """What an error says without Java's stack traces, and what is at the bottom of it, in one line."""
+    said, *_ = str(error).split("\n\tat ", 1)
+    *_, bottom = ["", *re.findall(r"Caused by: (.*)", str(error))]
+    words = [" ".join(said.split())[:_WORDS_MAX_CHARS]]
+    if bottom and bottom not in said:
+        words.append(f"caused by {bottom}"[:_WORDS_MAX_CHARS])
+    return "; ".join(words)
 
 
 def _has_ended(spark: SparkSession) -> bool:

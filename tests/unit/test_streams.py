@@ -199,3 +199,20 @@ def test_a_driver_whose_query_hangs_ends_with_its_jvm_though_that_is_frozen(
     stream.start({})
     driver._end_if_it_hangs(spark, stream)  # noqa: SLF001
     assert (codes, jvm.wait(5)) == ([1], -signal.SIGKILL)
+
+
+# ---------------------------------------------------------------- what an error says
+
+
+def test_an_error_of_java_is_said_without_its_stack_and_with_what_is_at_the_bottom_of_it() -> None:
+    error = RuntimeError(
+        "An error occurred while calling o1.append.\n: org.apache.spark.SparkException: Writing job aborted\n"
+        "\tat org.apache.spark.A.a(A.scala:1)\nCaused by: org.apache.spark.SparkException: Task failed\n"
+        "\tat org.apache.spark.B.b(B.scala:2)\nCaused by: DSQuotaExceededException: The DiskSpace quota is exceeded\n"
+        "\tat org.apache.hadoop.C.c(C.java:3)\n"
+    )
+    assert driver.words_of(error) == (
+        "An error occurred while calling o1.append. : org.apache.spark.SparkException: Writing job aborted; "
+        "caused by DSQuotaExceededException: The DiskSpace quota is exceeded"
+    )
+    assert driver.words_of(ValueError("one\nline")) == "one line"
