@@ -269,8 +269,16 @@ class Release:
             apps.patch_namespaced_stateful_set(stateful_set.metadata.name, self.namespace, line)
         wait_until(self._all_rolled_out, 300, "all servers are ready again")
 
-    def scale(self, stateful_set: str, replicas: int) -> None:
-        """Sets how many pods a StatefulSet has, as `kubectl scale` does, and waits for none of them."""
+    @contextmanager
+    def scaled(self, stateful_set: str, replicas: int) -> Iterator[None]:
+        """A StatefulSet of one pod has so many meanwhile, as by `kubectl scale`; waits for none of them."""
+        self._scale(stateful_set, replicas)
+        try:
+            yield
+        finally:
+            self._scale(stateful_set, 1)
+
+    def _scale(self, stateful_set: str, replicas: int) -> None:
         body = {"spec": {"replicas": replicas}}
         AppsV1Api().patch_namespaced_stateful_set_scale(f"{self.fullname}-{stateful_set}", self.namespace, body)
 

@@ -259,26 +259,26 @@ def test_any_command_of_haggle_runs_in_the_pod_of_maintenance_or_audit(installat
 def test_of_two_drivers_one_waits_and_nothing_lands_twice(installation: Release) -> None:
     first, second = (f"{installation.fullname}-streams-{number}" for number in (0, 1))
     _start_trades(installation, "during-two-drivers", seed=5)
-    installation.scale("streams", 2)
-    waits = "waiting for the lock: another driver runs"
-    wait_until(
-        lambda: waits in installation.pod_log(second, "driver"), RECOVERY_S, "the second driver waits for the lock"
-    )
-    _recovers(installation, "streams: a second driver")
-    pods = {pod.metadata.name: pod for pod in installation.pods("streams")}
-    assert (ready(pods[first]), ready(pods[second])) == (True, False)
-    # the second takes over, while the first comes back and waits in turn
-    CoreV1Api().delete_namespaced_pod(first, installation.namespace, grace_period_seconds=0)
-    wait_until(
-        lambda: waits in installation.pod_log(first, "driver"), RECOVERY_S, "the first driver waits for the lock"
-    )
-    _recovers(installation, "streams: a second driver takes over")
-    installation.scale("streams", 1)
+    wait_until(lambda: ready(installation.pod("streams")), RECOVERY_S, "the first driver is ready")
+    with installation.scaled("streams", 2):
+        _waits_for_the_lock(installation, second)
+        _recovers(installation, "streams: a second driver")
+        pods = {pod.metadata.name: pod for pod in installation.pods("streams")}
+        assert (ready(pods[first]), ready(pods[second])) == (True, False)
+        # the second takes over, while the first comes back and waits in turn
+        CoreV1Api().delete_namespaced_pod(first, installation.namespace, grace_period_seconds=0)
+        _waits_for_the_lock(installation, first)
+        _recovers(installation, "streams: a second driver takes over")
     wait_until(
         lambda: ready(installation.pod("streams")) and len(installation.pods("streams")) == 1, 120, "one is left"
     )
     _recovers(installation, "streams: the second driver goes")
     _end_trades(installation, "during-two-drivers")
+
+
+def _waits_for_the_lock(installation: Release, driver: str) -> None:
+    said = "waiting for the lock: another driver runs"
+    wait_until(lambda: said in installation.pod_log(driver, "driver"), RECOVERY_S, f"{driver} waits for the lock")
 
 
 def test_a_driver_whose_jvm_is_gone_starts_anew(installation: Release) -> None:

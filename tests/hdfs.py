@@ -3,6 +3,7 @@
 import os
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from app.settings import Settings
 from jobs.embedded.java import JavaParts
@@ -12,8 +13,11 @@ def hadoop(settings: Settings, tool: str, *arguments: str) -> str:
     """What a command of Hadoop prints; `tool` is its class."""
     jars = JavaParts(Path(settings.cache_folder).expanduser()).jars("hdfs")
     command = ["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", tool, "-fs", settings.hdfs_url, *arguments]
-    environment = {**os.environ, "CLASSPATH": ":".join(map(str, jars))}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    with TemporaryDirectory() as configuration:
+        # without one the shell does not start
+        (Path(configuration) / "core-site.xml").write_text("<configuration/>")
+        environment = {**os.environ, "CLASSPATH": ":".join([configuration, *map(str, jars)])}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-2_000:]
     return done.stdout
 

@@ -116,7 +116,7 @@ def wait_until_due(settings: Settings) -> None:
 
     def is_due() -> bool:
         rows = lake.run('select file_size_in_bytes from lake.haggle."events$files"').rows
-        return max(Counter(tier_of(size, sizes) for (size,) in rows).values()) >= ENOUGH_FILES
+        return max(Counter(tier_of(size, sizes) for (size,) in rows).values(), default=0) >= ENOUGH_FILES
 
     wait_until(is_due, 300, pause_s=QUERY_PAUSE_S)
 
