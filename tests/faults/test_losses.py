@@ -25,7 +25,7 @@ from tests.hdfs import copy, listed, remove
 from tests.playing import assert_exact, kill_9, made_good, running_pid, traffic, wait_for_events
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600), pytest.mark.usefixtures("game")]
-RATE = 100
+RATE = 50
 PARTS = ["streams", "relay", "kafka", "namenode", "datanode", "catalog", "trino", "redis", "engine"]
 
 
