@@ -175,25 +175,16 @@ def test_a_second_audit_at_the_same_time_is_refused(settings: Settings) -> None:
 # ---------------------------------------------------------------- the lake
 
 
-def test_a_row_that_is_gone_is_named(settings: Settings, lake: Lake, spark: SparkSession) -> None:
-    trade = new_trade(settings, lake)
-    with altered(spark, settings, {trade["sequence"]: gone_row}):
+def test_rows_that_are_gone_or_stand_twice_are_named(settings: Settings, lake: Lake, spark: SparkSession) -> None:
+    gone, twice = new_trades(settings, lake, 2)
+    with altered(spark, settings, {gone["sequence"]: gone_row, twice["sequence"]: lambda row: row.union(row)}):
         found = faults(settings)
-    assert found["events"] == f"events {trade['sequence']:,} (1) are missing"
-    assert "kafka" in found
-    for player in (trade["one"], trade["two"]):
-        assert names(found.get("states", "") + found.get("balances", ""), player)
-    assert faults(settings) == {}
-
-
-def test_a_row_that_stands_twice_is_named(settings: Settings, lake: Lake, spark: SparkSession) -> None:
-    trade = new_trade(settings, lake)
-    with altered(spark, settings, {trade["sequence"]: lambda row: row.union(row)}):
-        found = faults(settings)
-    assert found["events"] == f"events stand there again: 1: {trade['sequence']:,}"
-    assert found["kafka"] == "1 records stand in the lake twice"
-    assert set(found) == {"events", "kafka", "states"}
-    for player in (trade["one"], trade["two"]):
+    assert f"events {gone['sequence']:,} (1) are missing" in found["events"]
+    assert f"events stand there again: 1: {twice['sequence']:,}" in found["events"]
+    assert "1 records stand in the lake twice" in found["kafka"]
+    for player in (gone["one"], gone["two"]):
+        assert names(found["states"] + found.get("balances", ""), player)
+    for player in (twice["one"], twice["two"]):
         assert f"player {player} at version" in found["states"]
     assert faults(settings) == {}
 
