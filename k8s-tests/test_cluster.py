@@ -11,6 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -301,10 +302,16 @@ def _restarts(pod: V1Pod) -> int:
 def test_after_the_loss_of_any_pod_trades_reach_trino_again(installation: Release) -> None:
     _start_trades(installation, "during-lost-pods", seed=3)
     for part in PARTS:
-        lost = installation.pod(part).metadata.name
-        CoreV1Api().delete_namespaced_pod(lost, installation.namespace, grace_period_seconds=0)
+        lost = installation.pod(part)
+        CoreV1Api().delete_namespaced_pod(lost.metadata.name, installation.namespace, grace_period_seconds=0)
+        # until then, what is gone from the API may go on answering
+        wait_until(partial(_has_another_pod, installation, part, lost), 60, f"{part} has another pod")
         _recovers(installation, f"{part}: pod taken away")
     _end_trades(installation, "during-lost-pods")
+
+
+def _has_another_pod(installation: Release, part: str, lost: V1Pod) -> bool:
+    return bool(installation.pod(part).metadata.uid != lost.metadata.uid)
 
 
 @pytest.mark.timeout(1_500)
