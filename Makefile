@@ -129,7 +129,7 @@ test: $(INSTALLED) lint ## run the whole test suite
 	@$(BIN)/pytest -q -m stack --durations 10
 
 .PHONY: test-faults
-test-faults: $(INSTALLED) ## break every part under load, then audit (20 minutes; FAULTS='--faults-rounds 5 --faults-seed 7')
+test-faults: $(INSTALLED) ## break every part under load, then audit (35 minutes; FAULTS='--faults-rounds 5 --faults-seed 7')
 	@$(BIN)/pytest -q -m faults --durations 10 tests/faults $(FAULTS)
 
 .PHONY: test-mutations
