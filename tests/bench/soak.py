@@ -3,8 +3,8 @@
 Each commit appends `--rows` rows as the stream's do: same session, same table, one file and one snapshot. The rows are
 those of a real past, renumbered and, but for its creations, repeated. The questions are asked through Trino every so
 often, while commits go on. It is run twice, each time on a table made anew: without maintenance, and with one every
-`--every` commits in a process of its own, as the timer starts it at 200 trades/s (every 600 commits). What the questions
-take on the same rows in few large commits is measured last.
+`--every` commits in a process of its own, as the timer starts it at 200 trades/s (every 600 commits).
+What the questions take on the same rows in few large commits is measured last.
 """
 
 import argparse
