@@ -471,6 +471,8 @@ iceberg.jdbc-catalog.default-warehouse-dir={site.settings.hdfs_url}/warehouse
 iceberg.jdbc-catalog.schema-version=V1
 # who asks does not write: Spark is the one writer
 iceberg.security=read_only
+# who reached the maximum is looked for once it is known, which leaves most files unread; 1 s is the default
+iceberg.dynamic-filtering.wait-timeout=1m
 fs.hadoop.enabled=true
 hive.config.resources={etc}/core-site.xml,{etc}/hdfs-site.xml
 """

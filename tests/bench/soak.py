@@ -1,9 +1,11 @@
 """Measures the lake after many small commits: `make bench-soak`. Prints Markdown, as in docs/performance.md.
 
-Each commit appends `--rows` rows as the stream's do: same session, same table, one file and one snapshot. The rows are
-those of a real past, renumbered and, but for its creations, repeated. The questions are asked through Trino every so
-often, while commits go on. It is run twice, each time on a table made anew: without maintenance, and with one every
-`--every` commits in a process of its own, as the timer starts it at 200 trades/s (every 600 commits).
+Each commit appends one file of `--rows` rows in one snapshot, as a micro-batch does. The files are written many at a
+time and then committed one by one, through the same session as the stream's: what the lake has to bear is the same, and
+a day of a game passes in half an hour. The rows are those of a real past, renumbered and, but for its creations,
+repeated. The questions are asked through Trino every so often, while commits go on at the pace of a game. It is run
+twice, each time on a table made anew: without maintenance, and with one every `--every` commits in a process of its
+own, as the timer starts it at 200 trades/s (every 600 commits), unless the one before still runs.
 What the questions take on the same rows in few large commits is measured last.
 """
 
@@ -32,8 +34,12 @@ from tests.bench.history import REALM
 from tests.bench.lake import publish, question_names, started_stack, wait
 
 _TEMPLATES: Final = 20_000
-_FRESH_COMMIT_ROWS: Final = 100_000
+_FRESH_COMMIT_ROWS: Final = 5 * _TEMPLATES
 _ROUNDS: Final = 3
+_PACE_S: Final = 0.7
+"""From one commit to the next at 200 trades/s."""
+_WRITTEN: Final = "lake.haggle.written"
+"""Where files stand that are written and not yet committed; the audit, the views and maintenance do not know it."""
 
 
 class Soak:
@@ -46,8 +52,10 @@ class Soak:
         self._lake = Lake(settings)
         template = spark.table(TABLE).orderBy("sequence").limit(_TEMPLATES)
         self._templates = template.localCheckpoint()
+        self._files: list[Any] = []
         self._sequence = 0
         self._maintenance: subprocess.Popen[bytes] | None = None
+        self._began = 0.0
         self.maintenances = 0
         self.commit_s: list[float] = []
 
@@ -55,37 +63,62 @@ class Soak:
         """Makes the table anew."""
         self._spark.sql(f"drop table if exists {TABLE} purge")
         prepare_lake(self._spark)
+        self._files = []
         self._sequence = self.maintenances = 0
         self.commit_s = []
+        self._began = time.monotonic()
 
-    def commit(self, rows: int) -> None:
-        """Appends the next rows in one commit."""
+    def commit(self) -> None:
+        """Commits the next file."""
+        if not self._files:
+            self._write()
         started = time.perf_counter()
-        self._next(rows).writeTo(TABLE).append()
+        self._table(TABLE).newAppend().appendFile(self._files.pop(0)).commit()
         self.commit_s.append(time.perf_counter() - started)
 
-    def _next(self, rows: int) -> DataFrame:
-        """Rows of the templates, with the sequence numbers, offsets and times that are next."""
-        first = self._sequence % (_TEMPLATES - self._rows) if rows <= self._rows else 0
-        frame = self._templates
-        times = -(-rows // _TEMPLATES)
-        if times > 1:
-            frame = frame.crossJoin(self._spark.range(times).select((f.col("id") * _TEMPLATES).alias("shift")))
-        else:
-            frame = frame.where(f.col("sequence").between(first + 1, first + rows)).withColumn("shift", f.lit(0))
-        number = f.col("sequence") + f.col("shift") - first + self._sequence
+    def commit_at_once(self, rows: int) -> None:
+        """Appends the next rows, a multiple of the templates, in one commit."""
+        self._next(rows // _TEMPLATES).writeTo(TABLE).append()
+
+    def _write(self) -> None:
+        """Writes the next files, in the order of their rows, through a table that then forgets them."""
+        self._spark.sql(f"drop table if exists {_WRITTEN}")
+        empty = self._spark.table(TABLE).limit(0).writeTo(_WRITTEN).partitionedBy(f.partitioning.days("occurred_at"))
+        # by default all rows of a day would come together in one file
+        empty.using("iceberg").tableProperty("write.distribution-mode", "none").create()
+        files = _TEMPLATES // self._rows
+        number = ((f.col("sequence") - 1) / self._rows).cast("int") % files
+        self._next(1).repartitionById(files, number).writeTo(_WRITTEN).append()
+        table = self._table(_WRITTEN)
+        written = list(table.currentSnapshot().addedDataFiles(table.io()))
+        # of the first ones, some are without rows: those of creations that are not repeated
+        assert len(written) >= 0.9 * files, f"{len(written)} files were written for {files} commits"
+        self._files = sorted(written, key=lambda file: str(file.location()))
+
+    def _table(self, name: str) -> Any:
+        java: Any = self._spark._jvm  # noqa: SLF001
+        return java.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(self._spark._jsparkSession, name)  # noqa: SLF001
+
+    def _next(self, times: int) -> DataFrame:
+        """The templates so many times, with the sequence numbers, offsets and times that are next."""
+        shifts = self._spark.range(times).select((f.col("id") * _TEMPLATES).alias("shift"))
+        frame = self._templates.crossJoin(shifts)
+        number = f.col("sequence") + f.col("shift") + self._sequence
         # a player is created once, however often the past repeats itself
         frame = frame.where((f.col("event_type") != "player_created") | (number == f.col("sequence")))
         frame = frame.withColumn("sequence", number.cast("bigint")).withColumn("kafka_offset", number.cast("bigint"))
         frame = frame.withColumn("occurred_at", f.current_timestamp()).withColumn("recorded_at", f.current_timestamp())
-        self._sequence += rows
-        return frame.where(f.col("sequence") <= self._sequence).select(*[column.name for column in EVENTS.columns])
+        self._sequence += times * _TEMPLATES
+        return frame.select(*[column.name for column in EVENTS.columns])
 
     def maintain(self) -> None:
         """Starts a maintenance beside the commits, unless one runs."""
         if self._maintenance is not None and self._maintenance.poll() is None:
             return
         environment = {item.name.upper(): str(getattr(self._settings, item.name)) for item in SETTINGS}
+        # as many snapshots stay as if the commits had come at the pace of a game
+        hurry = _PACE_S * len(self.commit_s) / (time.monotonic() - self._began)
+        environment["SNAPSHOT_KEEP_S"] = str(self._settings.snapshot_keep_s / hurry)
         java = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData"
         command = ["nice", "-n", "15", sys.executable, "-m", "jobs.lake.maintenance"]
         self._maintenance = subprocess.Popen(
@@ -100,7 +133,7 @@ class Soak:
 
     def measure(self) -> list[Any]:
         """A row of the curve."""
-        recent = sorted(self.commit_s[-100:])
+        recent = sorted(self.commit_s[-100:]) or [0.0]
         ((files, rows),) = self._lake.run('select count(*), sum(record_count) from lake.haggle."events$files"').rows
         snapshots = self._one('select count(*) from lake.haggle."events$snapshots"')
         took = [self._question(name) for name in question_names()]
@@ -114,13 +147,13 @@ class Soak:
     def _question(self, name: str) -> float:
         path = f"questions/{name}"
         parameters = parameters_of(path, REALM)
+        self._lake.ask(path, parameters)  # hot: what was asked before
         return statistics.median(self._lake.ask(path, parameters).elapsed_s for _ in range(_ROUNDS))
 
     def _metadata_kib(self) -> float:
-        java: Any = self._spark._jvm  # noqa: SLF001
-        loaded = java.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(self._spark._jsparkSession, TABLE)  # noqa: SLF001
-        location = loaded.operations().current().metadataFileLocation()
-        return float(loaded.io().newInputFile(location).getLength()) / 1_024
+        operations = self._table(TABLE).operations()
+        location = operations.current().metadataFileLocation()
+        return float(operations.io().newInputFile(location).getLength()) / 1_024
 
 
 @contextmanager
@@ -142,31 +175,32 @@ def prepared() -> Iterator[tuple[SparkSession, Settings]]:
 
 
 def soak(given: argparse.Namespace, run: Soak, *, maintained: bool) -> list[list[Any]]:
-    """The curve: a row every `--measure` commits."""
+    """The curve: a row every `--measure` commits, and one at rest after the last maintenance."""
     run.begin()
     rows = []
     for number in range(1, given.commits + 1):
-        run.commit(given.rows)
+        run.commit()
         if maintained and number % given.every == 0:
             run.maintain()
         if number % given.measure == 0:
-            rows.append(_beside_commits(run, given.rows))
+            run.end_maintenance()
+            rows.append(_beside_commits(run))
             print(" ".join(f"{value:,.2f}" for value in rows[-1]), flush=True)
-    run.end_maintenance()
     if maintained:
         run.maintain()
         run.end_maintenance()
-        rows.append(run.measure())
+    rows.append(run.measure())
+    print(f"{run.maintenances} maintenances", flush=True)
     return rows
 
 
-def _beside_commits(run: Soak, rows: int) -> list[Any]:
+def _beside_commits(run: Soak) -> list[Any]:
     """Asks while commits go on, as they do in a game."""
     ended = threading.Event()
 
     def commits() -> None:
-        while not ended.is_set():
-            run.commit(rows)
+        while not ended.wait(_PACE_S):
+            run.commit()
 
     thread = threading.Thread(target=commits)
     thread.start()
@@ -180,9 +214,8 @@ def _beside_commits(run: Soak, rows: int) -> list[Any]:
 def fresh(run: Soak, rows: int) -> list[Any]:
     """The same number of rows in commits as large as a backlog's."""
     run.begin()
-    while rows > 0:
-        run.commit(min(rows, _FRESH_COMMIT_ROWS))
-        rows -= _FRESH_COMMIT_ROWS
+    for _ in range(-(-rows // _FRESH_COMMIT_ROWS)):
+        run.commit_at_once(_FRESH_COMMIT_ROWS)
     return run.measure()
 
 
@@ -190,7 +223,7 @@ def main() -> None:
     """Runs the curves that are named, or both, and the questions on a fresh table of the same size."""
     parser = argparse.ArgumentParser(prog="make bench-soak", description=__doc__)
     parser.add_argument("--commits", type=int, default=2_000)
-    parser.add_argument("--rows", type=int, default=200, help="of each commit")
+    parser.add_argument("--rows", type=int, default=200, help="of each commit; 20,000 is a multiple of it")
     parser.add_argument("--every", type=int, default=600, help="commits between two maintenances")
     parser.add_argument("--measure", type=int, default=250, help="commits between two rows of the curve")
     parser.add_argument("curves", nargs="*", choices=[[], "without", "with", "fresh"], help="all unless named")
