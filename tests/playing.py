@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from pyspark.sql import SparkSession
 from app.errors import HaggleError
 from app.settings import Settings
 from jobs.embedded.stack import Stack
+from jobs.lag import read_lag
 from jobs.lake.audit import Check, audit, newest_sequence, read_head, wait_until_queryable
 from jobs.lake.ledger import open_ledger
 from jobs.lake.trino import Lake
@@ -87,13 +89,20 @@ def made_good(settings: Settings, timeout_s: float = TIMEOUT_S) -> None:
     """Waits until the table has something that is decided from now on: all parts work, also those just broken."""
     lake = Lake(settings)
 
-    def newest(known: int | None) -> int:
+    def answer(ask: Callable[[], int]) -> int:
         with suppress(HaggleError):  # the engine is not back yet, or Trino
-            return read_head(settings).sequence if known is None else newest_sequence(lake, settings.realm, known)
+            return ask()
         return 0
 
-    before = wait_until(lambda: newest(None), timeout_s, pause_s=0.1)
-    wait_until(lambda: newest(before) > before, timeout_s, pause_s=QUERY_PAUSE_S)
+    before = wait_until(lambda: answer(lambda: read_head(settings).sequence), timeout_s, pause_s=0.1)
+    wait_until_landed(settings, before + 1, timeout_s)
+    newest = partial(newest_sequence, lake, settings.realm, before)
+    wait_until(lambda: answer(newest) > before, timeout_s, pause_s=QUERY_PAUSE_S)
+
+
+def wait_until_landed(settings: Settings, sequence: int, timeout_s: float = TIMEOUT_S) -> None:
+    """Waits until the streams say that the event is in the table, which costs less than asking Trino."""
+    wait_until(lambda: (read_lag(settings).lake_sequence or 0) >= sequence, timeout_s, pause_s=0.1)
 
 
 # ---------------------------------------------------------------- what must be true
@@ -101,8 +110,13 @@ def made_good(settings: Settings, timeout_s: float = TIMEOUT_S) -> None:
 
 def exact(settings: Settings) -> list[Check]:
     """The audit's checks, once everything decided is in the table."""
-    wait_until_queryable(settings, TIMEOUT_S, lambda _arrived, _decided: None)
+    _wait_until_queryable(settings)
     return audit(settings)
+
+
+def _wait_until_queryable(settings: Settings) -> None:
+    wait_until_landed(settings, read_head(settings).sequence)
+    wait_until_queryable(settings, TIMEOUT_S, lambda _arrived, _decided: None)
 
 
 def failed(checks: list[Check]) -> list[str]:
@@ -111,7 +125,7 @@ def failed(checks: list[Check]) -> list[str]:
 
 def assert_exact(settings: Settings, *, full: bool = False) -> None:
     """What is decided by now comes into the table, each event once, and the audit agrees; trades may go on."""
-    wait_until_queryable(settings, TIMEOUT_S, lambda _arrived, _decided: None)
+    _wait_until_queryable(settings)
     found = failed(audit(settings, full=full))
     assert not found, found
     ((rows, different, newest, records),) = Lake(settings).run(_EACH_ONCE, (settings.realm,)).rows

@@ -28,11 +28,13 @@ from jobs.lake.ledger import Loss, open_ledger
 from jobs.lake.trino import Lake
 from tests.conftest import FIELDS, wait_until
 from tests.faults.conftest import first_seed
-from tests.playing import QUERY_PAUSE_S, lake_writer, traffic
+from tests.playing import QUERY_PAUSE_S, lake_writer, traffic, wait_until_landed
 
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("audited")]
 TABLE = "lake.haggle.events"
 RATE = 50
+EVENTS_OF_A_TRADE = 10
+"""Among so many events one is of a trade that a test can use, about."""
 
 
 def gone_row(row: DataFrame) -> DataFrame:
@@ -97,6 +99,7 @@ def new_trades(settings: Settings, lake: Lake, count: int) -> list[dict[str, Any
                 players |= {trade["one"], trade["two"]}
         return trades[:count] if len(trades) >= count else None
 
+    wait_until_landed(settings, seen + EVENTS_OF_A_TRADE * count)
     trades: list[dict[str, Any]] = wait_until(found, 120, pause_s=QUERY_PAUSE_S)
     return trades
 

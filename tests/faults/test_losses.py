@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -22,6 +23,7 @@ from jobs.streams.session import CHECKPOINTS
 from tests.conftest import wait_until
 from tests.faults.conftest import first_seed
 from tests.hdfs import copy, listed, remove
+from tests.kafka import free_port
 from tests.playing import assert_exact, kill_9, made_good, running_pid, traffic, wait_for_events
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600), pytest.mark.usefixtures("game")]
@@ -71,13 +73,13 @@ def test_a_restored_old_checkpoint_is_harmless(stack: Stack, settings: Settings)
 
 def test_two_drivers_append_nothing_twice(stack: Stack, settings: Settings, tmp_path: Path) -> None:
     log = tmp_path / "second.log"
-    with second_driver(settings, log):
+    with second_driver(settings, log) as second:
         # it has started Spark before it asks for the lock
         wait_until(lambda: messages(log), 120, pause_s=0.2)
         made_good(settings)
         assert messages(log) == ["waiting for the lock: another driver runs"]
         stack.stop("streams")
-        made_good(settings)
+        made_good(second)
         assert "the query starts" in messages(log)
         stack.start("streams")
         wait_until(lambda: "waiting for the lock" in own_log(stack, "streams")[-2_000:], 60, pause_s=0.2)
@@ -86,21 +88,21 @@ def test_two_drivers_append_nothing_twice(stack: Stack, settings: Settings, tmp_
 
 
 @contextmanager
-def second_driver(settings: Settings, log: Path) -> Iterator[None]:
-    """A driver beside the stack's own, on the same lake; killed in the end."""
-    ports = {"STREAMS_METRICS_PORT": "0", "SPARK_UI_PORT": "0"}
-    own = {item.name.upper(): str(getattr(settings, item.name)) for item in SETTINGS}
+def second_driver(settings: Settings, log: Path) -> Iterator[Settings]:
+    """A driver beside the stack's own, on the same lake; killed in the end. Yields its settings."""
+    second = replace(settings, streams_metrics_port=free_port(), spark_ui_port=0)
+    own = {item.name.upper(): str(getattr(second, item.name)) for item in SETTINGS}
     java = {"SPARK_LOCAL_IP": "127.0.0.1", "JAVA_TOOL_OPTIONS": "-XX:+UseSerialGC"}
     with log.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "jobs.streams"],
-            env={**os.environ, **own, **ports, **java},
+            env={**os.environ, **own, **java},
             stdout=file,
             stderr=file,
             start_new_session=True,
         )
     try:
-        yield
+        yield second
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
