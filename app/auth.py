@@ -1,4 +1,4 @@
-"""Who is calling: the game server with a service key, or a player with a token. Used by entrypoints/http.py.
+"""Who is calling: the game server with a service key, or a player with a token.
 
 A service key is a secret that the game server shares with the engine and may do everything. A player token is a JSON
 Web Token (RFC 7519, HS256) for one player of one realm; the game server asks for it and hands it to the player's
@@ -27,6 +27,13 @@ class Caller(NamedTuple):
 
     player_id: int | None
     name: str
+
+    def own_name(self, given: str) -> str:
+        """The name under which a command of this caller is known: a player's names live apart from the game server's.
+
+        `~` stands in no name that a caller may give.
+        """
+        return given if self.player_id is None else f"{self.player_id}~{given}"
 
 
 ANYONE: Final = Caller(None, "anyone")

@@ -1,7 +1,7 @@
 """Errors that Haggle raises on purpose. Each knows its reason, HTTP status and context.
 
-entrypoints/http.py renders them as problem+json in one place; jobs/cli.py prints them as one sentence.
-A refused trade is a result (handlers.py), not an error.
+HTTP renders them as problem+json in one place (app/http/responses.py); the command prints them as one sentence.
+A refused trade is a result, not an error.
 """
 
 from collections.abc import Sequence
@@ -63,7 +63,14 @@ class IdempotencyMismatch(RequestError):
         )
 
 
-class OfferClosed(RequestError):
+class NoSuchOffer(NotFound):
+    """An offer that there is not, or that the caller has no part in, which is not told apart."""
+
+    def __init__(self, offer_id: str):
+        super().__init__(f"there is no offer {offer_id!r}: it was never made here, or it ended too long ago")
+
+
+class OfferNotOpen(RequestError):
     """An offer that has ended already."""
 
     status = 409

@@ -14,7 +14,7 @@ from app.contract.economy import CLASSES, ITEMS
 from app.contract.events import EVENT_TYPES, Holding, Line, SettledSide, Side, State
 from app.contract.reasons import DeadLetter, OfferOutcome, Problem, Rejection
 from app.contract.tables import CATALOG, EVENTS, SCHEMA, VIEWS, Column, Table, View
-from app.entrypoints import openapi
+from app.http import openapi
 from app.settings import SETTINGS
 
 ROOT: Final = Path(__file__).parents[1]

@@ -18,9 +18,12 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from app.adapters.redis import Keys, Outbox, connect, load_library
-from app.entrypoints.http import create_app
+from app.http.app import create_app
 from app.settings import Settings, load_settings
+from app.store.client import connect
+from app.store.functions import load_library
+from app.store.keys import Keys
+from app.store.outbox import Outbox
 from jobs.embedded.servers import processes, valkey_binary
 from jobs.embedded.stack import Stack
 from tests.kafka import Kafka, free_port
@@ -136,14 +139,14 @@ class Realm:
         return {"states": states, "events": self.events(), "sequence": self.redis.get(self.keys.sequence)}
 
     def events(self) -> list[bytes]:
-        return [entry.event for entry in Outbox(self.redis, self.keys.realm).read(0, 1_000_000)]
+        return [event.text for event in Outbox(self.redis, self.keys.realm).read(0, 1_000_000)]
 
     def states(self) -> dict[int, dict[str, Any]]:
         states: dict[int, dict[str, Any]] = self.snapshot()["states"]
         return states
 
     def state(self, player_id: int) -> dict[str, Any]:
-        """What is stored of a player, by the names of haggle.lua."""
+        """What is stored of a player, by the names of app/store/layout.py."""
         state = dict(zip(FIELDS, msgspec.msgpack.decode(self.redis.get(self.keys.player(player_id))), strict=True))
         return {name: as_units(value) if name in ("items", "held") else value for name, value in state.items()}
 

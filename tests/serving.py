@@ -30,7 +30,7 @@ def served(settings: Settings, **more: str) -> Iterator[int]:
         "TOKEN_KEYS": TOKEN_KEY,
         **more,
     }
-    command = [sys.executable, "-m", "gunicorn", "--config", "python:app.entrypoints.gunicorn_conf"]
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:app.http.gunicorn"]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: _is_ready(port), 60)

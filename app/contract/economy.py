@@ -1,14 +1,11 @@
 """The economy: which items exist, which classes players are drawn from, and what a class starts with.
 
-Used by the handlers (catalog, new players), by the simulation (seeded draws) and by the report (names).
+The engine (catalog, new players), the simulation (seeded draws) and the report (names) use it.
 """
 
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
-
-MAX_AMOUNT: Final = 2**53 - 1
-"""Largest gold balance or quantity: the largest integer that JSON readers and Lua both hold exactly."""
 
 MAX_CAPACITY: Final = 999
 """Item units that a new player can carry."""

@@ -1,17 +1,17 @@
 """The events that the engine emits: their fields, types, bounds and meaning.
 
-The Lua functions write their bodies as JSON and the relay puts the envelope in front, unread. Spark's schema and
+The Lua functions pack their bodies and the relay makes their JSON (app/store/layout.py). Spark's schema and
 validity rules are derived from these structures (jobs/streams/schema.py), and `decode_event` is the validator of the
 tests. Unknown fields are ignored: an event of a later version that only adds fields is a valid one of this version.
 """
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Final
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 from msgspec.json import Decoder
 
-from app.contract.economy import MAX_AMOUNT
+from app.contract.limits import Amount, Id, Quantity, Text
 from app.contract.reasons import OfferOutcome, Rejection
 
 SCHEMA_VERSION: Final = 1
@@ -20,11 +20,6 @@ ENVELOPE: Final = (
     r'^\{"event_type":"\w+","event_id":"[\w:-]+","schema_version":\d+,"realm":"([\w-]+)","sequence":(\d{1,16}),'
 )
 """How the relay begins an event, with its realm and sequence; what begins otherwise may be one all the same."""
-
-Id = Annotated[int, Meta(ge=1, le=MAX_AMOUNT)]
-Amount = Annotated[int, Meta(ge=0, le=MAX_AMOUNT)]
-Quantity = Annotated[int, Meta(ge=1, le=MAX_AMOUNT)]
-Text = Annotated[str, Meta(min_length=1)]
 
 
 class Line(Struct, frozen=True):

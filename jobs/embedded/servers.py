@@ -149,7 +149,7 @@ def _own_environment(site: Site) -> dict[str, str]:
 def _engine(site: Site) -> Process:
     return Process(
         name="engine",
-        command=[sys.executable, "-m", "gunicorn", "--config", "python:app.entrypoints.gunicorn_conf"],
+        command=[sys.executable, "-m", "gunicorn", "--config", "python:app.http.gunicorn"],
         environment=_own_environment(site),
         needs=("redis",),
         is_ready=partial(_is_ok, f"{site.settings.engine_url}/readyz"),
@@ -159,7 +159,7 @@ def _engine(site: Site) -> Process:
 def _relay(site: Site) -> Process:
     return Process(
         name="relay",
-        command=[sys.executable, "-m", "app.entrypoints.relay"],
+        command=[sys.executable, "-m", "app.relay"],
         environment=_own_environment(site),
         needs=("redis", "kafka"),
         is_ready=partial(_relay_is_ready, site.settings),

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from app.adapters.kafka import realm_partition
+from app.relay.topic import realm_partition
 from app.contract.events import ENVELOPE, decode_event
 from app.errors import HaggleError
 from app.settings import Settings

@@ -10,7 +10,7 @@ from msgspec import inspect
 from pyspark.sql import Column
 from pyspark.sql import functions as f
 
-from app.contract.economy import MAX_AMOUNT
+from app.contract.limits import MAX_AMOUNT
 from app.contract.events import EVENT_TYPES
 from app.contract.tables import event_columns, without_null
 

@@ -24,9 +24,12 @@ from typing import Any, Final
 
 import msgspec
 
-from app.adapters.redis import TRADES_PER_CALL, Keys, Store, connect
-from app.commands import CreatePlayer
+from app.domain import NewPlayer
 from app.settings import Settings, load_settings
+from app.store import Store
+from app.store.client import connect
+from app.store.functions import MOST_PER_CALL
+from app.store.keys import Keys
 from jobs.embedded.servers import valkey_binary
 from jobs.simulate.run import Order, simulate
 from tests.bench import relay
@@ -92,7 +95,7 @@ def gunicorn(settings: Settings, *application: str) -> Iterator[int]:
     port = free_port()
     environment = {name.upper(): str(getattr(settings, name)) for name in settings.given}
     environment["ENGINE_PORT"] = str(port)
-    command = [sys.executable, "-m", "gunicorn", "--config", "python:app.entrypoints.gunicorn_conf", *application]
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:app.http.gunicorn", *application]
     with running(command, port, environment):
         # both workers have started, and have connections to Redis
         load(port, CONNECTIONS, itertools.repeat(b"GET /readyz HTTP/1.1\r\nHost: bench\r\n\r\n"), 1, http_status)
@@ -138,7 +141,7 @@ def create_players(settings: Settings, number: int) -> None:
     client, store = connect(settings), Store(connect(settings), settings)
     client.config_set("appendfsync", "no")
     for _ in range(number):
-        store.create_player(CreatePlayer(None, "farmer"))
+        store.players.create(NewPlayer(None, "farmer"))
     client.config_set("appendfsync", "always")
 
 
@@ -271,7 +274,7 @@ class Bench:
 
     def relay(self, settings: Settings) -> None:
         """Events a second from a full outbox to Kafka, which flushes each batch, and what the flushes cost."""
-        kinds = [(settings, TRADES_PER_CALL), (replace(settings, realm="singly"), 1)]
+        kinds = [(settings, MOST_PER_CALL), (replace(settings, realm="singly"), 1)]
         for kind, in_one_call in kinds:
             trades = Trades(PLAYERS, 4)
             create_players(kind, PLAYERS - count_players(kind))
@@ -287,7 +290,7 @@ class Bench:
     def _relay(self, settings: Settings, kafka: Kafka, in_one_call: int) -> None:
         rows = []
         for number in range(self._rounds):
-            modules = ("app.entrypoints.relay", "tests.bench.relay_without_flush")
+            modules = ("app.relay", "tests.bench.relay_without_flush")
             with_, without = (
                 relay.measure(settings, kafka, f"{settings.realm}-{number}-{place}", module)
                 for place, module in enumerate(modules)

@@ -25,7 +25,7 @@ from typing import Any, Final
 import requests
 from kafka import KafkaProducer
 
-from app.adapters.kafka import realm_partition
+from app.relay.topic import realm_partition
 from app.settings import Settings, load_settings
 from jobs import engine
 from jobs.embedded.memory import PeakMemory

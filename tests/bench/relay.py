@@ -10,9 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.adapters.redis import Keys, Store, connect
-from app.commands import Give, Trade
+from app.domain import Side, Trade
 from app.settings import Settings
+from app.store import Store
+from app.store.client import connect
+from app.store.keys import Keys
 from tests.kafka import Kafka, free_port
 
 _EVERYTHING = 1_000_000_000
@@ -32,7 +34,7 @@ def decide(settings: Settings, trades: Iterator[dict[str, Any]], number: int, in
     client.config_set("appendfsync", "no")
     for start in range(0, number, in_one_call):
         calls = range(start, min(start + in_one_call, number))
-        store.trades([_command(f"bench-{call}", next(trades)) for call in calls])
+        store.trades.decide_each([_command(f"bench-{call}", next(trades)) for call in calls])
     client.config_set("appendfsync", "always")
 
 
@@ -40,9 +42,9 @@ def _command(trade_id: str, trade: dict[str, Any]) -> Trade:
     return Trade(trade_id, *(_give(trade[side]) for side in ("player_1", "player_2")))
 
 
-def _give(side: dict[str, Any]) -> Give:
+def _give(side: dict[str, Any]) -> Side:
     items = {line["item_id"]: line["quantity"] for line in side["items"]}
-    return Give(side["player_id"], side["gold"], items)
+    return Side(side["player_id"], side["gold"], items)
 
 
 def bytes_of_an_entry(settings: Settings) -> float:

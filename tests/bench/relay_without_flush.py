@@ -1,10 +1,10 @@
 """The relay, except that Kafka acknowledges what is in its page cache: what flushes cost is measured against it."""
 
-from app.adapters import kafka
-from app.entrypoints import relay
+from app.relay import __main__ as relay
+from app.relay import topic
 from app.settings import Settings
 
-_flushing = kafka.topic_config
+_flushing = topic.topic_config
 
 
 def topic_config(settings: Settings) -> dict[str, str | None]:
@@ -13,5 +13,5 @@ def topic_config(settings: Settings) -> dict[str, str | None]:
 
 
 if __name__ == "__main__":
-    kafka.topic_config = topic_config
+    topic.topic_config = topic_config
     relay.main()

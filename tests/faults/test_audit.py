@@ -18,10 +18,11 @@ from kafka import KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 from pyspark.sql import DataFrame, SparkSession
 
-from app.adapters.kafka import realm_partition
-from app.adapters.redis import Keys, connect
 from app.errors import HaggleError
+from app.relay.topic import realm_partition
 from app.settings import Settings
+from app.store.client import connect
+from app.store.keys import Keys
 from jobs.engine import post
 from jobs.lake.audit import accept_loss, audit, newest_sequence, read_head
 from jobs.lake.ledger import Loss, open_ledger

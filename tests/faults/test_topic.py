@@ -15,8 +15,9 @@ import requests
 from kafka.admin import KafkaAdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.adapters.redis import Outbox, connect
 from app.settings import SETTINGS, Settings
+from app.store.client import connect
+from app.store.outbox import Outbox
 from jobs.embedded.stack import Stack
 from jobs.lake.audit import audit, newest_sequence, read_head
 from jobs.lake.trino import Lake
@@ -63,7 +64,7 @@ def short_relay(stack: Stack, settings: Settings, log: Path) -> Iterator[None]:
     stack.stop("relay")
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "app.entrypoints.relay"],
+            [sys.executable, "-m", "app.relay"],
             env={**os.environ, **own, "OUTBOX_KEEP_ENTRIES": str(KEPT)},
             stdout=file,
             stderr=file,

@@ -8,9 +8,9 @@ import jwt
 import pytest
 from flask.testing import FlaskClient
 
-from app.entrypoints.http import create_app
-from app.entrypoints.openapi import OPERATIONS, Access
 from app.errors import SettingsError
+from app.http.app import create_app
+from app.http.operations import OPERATIONS, Access
 from app.settings import Settings
 from tests.conftest import SERVICE_KEY, TOKEN_KEY, Realm, Redis, client_of, settings_of
 

@@ -6,12 +6,16 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.adapters.redis import TRADES_PER_CALL, Store
-from app.commands import MAX_BATCH, CreatePlayer, Give, Trade
 from app.contract.events import decode_event
+from app.contract.limits import MAX_BATCH
 from app.contract.reasons import Problem
+from app.domain import NewPlayer, Side, Trade
 from app.errors import BatchContended, Unavailable
 from app.settings import Settings
+from app.store import Store
+from app.store.batches import Batches
+from app.store.functions import MOST_PER_CALL, Functions
+from app.store.trades import Trades
 from tests.conftest import Realm, client_of
 
 GOOD = {"player_1": {"player_id": 1, "gold": 1}, "player_2": {"player_id": 2}}
@@ -112,15 +116,15 @@ def test_what_is_left_when_redis_goes_away_in_a_batch_is_undecided_and_can_be_se
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []
-    trades = Store.trades
+    decide_each = Trades.decide_each
 
-    def fail_later(self: Store, commands: Any) -> Any:
-        calls.append(len(commands))
+    def fail_later(self: Trades, trades: Any) -> Any:
+        calls.append(len(trades))
         if len(calls) == 2:
             raise Unavailable(Problem.STORE_UNAVAILABLE, "gone")
-        return trades(self, commands)
+        return decide_each(self, trades)
 
-    monkeypatch.setattr(Store, "trades", fail_later)
+    monkeypatch.setattr(Trades, "decide_each", fail_later)
     first = send(client, [GOOD] * 300)
     assert [statuses(first)[place] for place in (0, 127, 128, 255, 256)] == [
         ("accepted", ""),
@@ -137,7 +141,7 @@ def test_what_is_left_when_redis_goes_away_in_a_batch_is_undecided_and_can_be_se
 
 
 def swaps(count: int) -> list[Trade]:
-    return [Trade(f"s.{number}", Give(1, 1, {}), Give(2, 1, {})) for number in range(count)]
+    return [Trade(f"s.{number}", Side(1, 1, {}), Side(2, 1, {})) for number in range(count)]
 
 
 def store_of(settings: Settings) -> Store:
@@ -148,17 +152,17 @@ def test_a_staged_batch_gives_way_to_a_trade_in_between_and_starts_again(
     settings: Settings, realm: Realm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, other = store_of(settings), store_of(settings)
-    real = Store._decide  # noqa: SLF001
+    real = Functions.call
     commits: list[str] = []
 
-    def interfere(self: Store, function: str, *arguments: Any, **options: Any) -> Any:
-        if function == "commit" and self is store and not commits:
+    def interfere(self: Functions, function: str, *arguments: Any) -> Any:
+        if function == "commit" and not commits:
             commits.append(function)
-            other.trade(Trade("between", Give(1, 100, {}), Give(2, 0, {})))
-        return real(self, function, *arguments, **options)
+            other.trades.decide(Trade("between", Side(1, 100, {}), Side(2, 0, {})))
+        return real(self, function, *arguments)
 
-    monkeypatch.setattr(Store, "_decide", interfere)
-    results = store.trades_all_or_nothing(swaps(300))
+    monkeypatch.setattr(Functions, "call", interfere)
+    results = store.batches.decide(swaps(300))
     assert {(result.status, result.reason) for result in results} == {("decided", "")}
     assert results[0].sequence == 4
     assert [decode_event(event).sequence for event in realm.events()] == list(range(1, 304))
@@ -168,17 +172,17 @@ def test_a_staged_batch_gives_way_to_a_trade_in_between_and_starts_again(
 def test_reading_the_players_of_an_open_batch_does_not_disturb_it(
     settings: Settings, client: FlaskClient, realm: Realm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, real = store_of(settings), Store._decide  # noqa: SLF001
+    store, real = store_of(settings), Functions.call
     seen: list[Any] = []
 
-    def look(self: Store, function: str, *arguments: Any, **options: Any) -> Any:
+    def look(self: Functions, function: str, *arguments: Any) -> Any:
         if function == "commit":
             seen.append((gold(client), client.get("/v1/trades/s.0").status_code))
-        return real(self, function, *arguments, **options)
+        return real(self, function, *arguments)
 
-    monkeypatch.setattr(Store, "_decide", look)
-    trades = [Trade(f"s.{number}", Give(1, 1, {}), Give(2, 0, {})) for number in range(300)]
-    assert {result.status for result in store.trades_all_or_nothing(trades)} == {"decided"}
+    monkeypatch.setattr(Functions, "call", look)
+    trades = [Trade(f"s.{number}", Side(1, 1, {}), Side(2, 0, {})) for number in range(300)]
+    assert {result.status for result in store.batches.decide(trades)} == {"decided"}
     assert seen == [(500, 404)]
     assert (gold(client), realm.states()[1]["batch"]) == (200, False)
 
@@ -186,52 +190,52 @@ def test_reading_the_players_of_an_open_batch_does_not_disturb_it(
 def test_a_batch_that_others_always_disturb_is_a_503_without_effect(
     settings: Settings, realm: Realm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, other, real = store_of(settings), store_of(settings), Store._decide  # noqa: SLF001
+    store, other, real = store_of(settings), store_of(settings), Functions.call
     number = iter(range(100))
 
-    def interfere(self: Store, function: str, *arguments: Any, **options: Any) -> Any:
+    def interfere(self: Functions, function: str, *arguments: Any) -> Any:
         if function == "commit":
-            other.trade(Trade(f"between-{next(number)}", Give(1, 1, {}), Give(2, 0, {})))
-        return real(self, function, *arguments, **options)
+            other.trades.decide(Trade(f"between-{next(number)}", Side(1, 1, {}), Side(2, 0, {})))
+        return real(self, function, *arguments)
 
-    monkeypatch.setattr(Store, "_decide", interfere)
+    monkeypatch.setattr(Functions, "call", interfere)
     with pytest.raises(BatchContended):
-        store.trades_all_or_nothing(swaps(300))
+        store.batches.decide(swaps(300))
     assert realm.states()[1]["gold"] == 500 - next(number)
-    assert store.answer("s.0") is None
+    assert store.trades.find("s.0") is None
 
 
-def test_a_committed_batch_is_seen_whole_before_it_is_settled_and_by_its_repeats(
+def test_a_committed_batch_is_seen_whole_before_it_is_finished_and_by_its_repeats(
     settings: Settings, client: FlaskClient, realm: Realm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = store_of(settings)
-    monkeypatch.setattr(Store, "_settle", lambda *_: None)
-    trades = [Trade(f"s.{number}", Give(1, 1, {}), Give(2, 0, {})) for number in range(200)]
-    store.trades_all_or_nothing(trades)
+    monkeypatch.setattr(Batches, "_finish", lambda *_: None)
+    trades = [Trade(f"s.{number}", Side(1, 1, {}), Side(2, 0, {})) for number in range(200)]
+    store.batches.decide(trades)
     assert gold(client, 1) == 300
     assert client.get("/v1/trades/s.7").json["trade"]["sequence"] == 10  # type: ignore[index]
     assert client.post("/v1/trades", json=GOOD).status_code == 201
     assert gold(client, 1) == 299
-    assert {result.status for result in store.trades_all_or_nothing(trades)} == {"replayed"}
+    assert {result.status for result in store.batches.decide(trades)} == {"replayed"}
     assert (gold(client, 1), len(realm.events())) == (299, 203)
 
 
 def test_a_batch_given_up_half_way_leaves_no_trace(
     settings: Settings, client: FlaskClient, realm: Realm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, real = store_of(settings), Store._decide  # noqa: SLF001
+    store, real = store_of(settings), Functions.call
 
-    def die(self: Store, function: str, *arguments: Any, **options: Any) -> Any:
+    def die(self: Functions, function: str, *arguments: Any) -> Any:
         if function == "commit":
             raise Unavailable(Problem.STORE_UNAVAILABLE, "the engine was killed")
-        return real(self, function, *arguments, **options)
+        return real(self, function, *arguments)
 
-    monkeypatch.setattr(Store, "_decide", die)
+    monkeypatch.setattr(Functions, "call", die)
     with pytest.raises(Unavailable):
-        store.trades_all_or_nothing(swaps(200))
+        store.batches.decide(swaps(200))
     monkeypatch.undo()
-    assert (gold(client, 1), store.answer("s.0"), len(realm.events())) == (500, None, 2)
-    assert {result.status for result in store.trades_all_or_nothing(swaps(200))} == {"decided"}
+    assert (gold(client, 1), store.trades.find("s.0"), len(realm.events())) == (500, None, 2)
+    assert {result.status for result in store.batches.decide(swaps(200))} == {"decided"}
 
 
 def test_other_commands_are_answered_while_the_largest_batch_is_decided(settings: Settings) -> None:
@@ -239,12 +243,12 @@ def test_other_commands_are_answered_while_the_largest_batch_is_decided(settings
     store, other = store_of(settings), store_of(settings)
     answered = 0
     for _ in range(100):
-        store.create_player(CreatePlayer(None, "farmer"))
-    spread = [Trade(f"w.{n}", Give(3 + n % 50, 1, {}), Give(53 + n % 50, 1, {})) for n in range(MAX_BATCH)]
-    batch = threading.Thread(target=store.trades_all_or_nothing, args=(spread,))
+        store.players.create(NewPlayer(None, "farmer"))
+    spread = [Trade(f"w.{n}", Side(3 + n % 50, 1, {}), Side(53 + n % 50, 1, {})) for n in range(MAX_BATCH)]
+    batch = threading.Thread(target=store.batches.decide, args=(spread,))
     batch.start()
     while batch.is_alive():
-        assert other.player(1)
+        assert other.players.find(1)
         answered += 1
     batch.join()
-    assert answered > MAX_BATCH / TRADES_PER_CALL / 4
+    assert answered > MAX_BATCH / MOST_PER_CALL / 4

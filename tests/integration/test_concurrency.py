@@ -16,11 +16,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from app.adapters.packed import read_player
-from app.adapters.redis import _VERSION, TRADES_PER_CALL, Store
 from app.contract.economy import CLASSES
 from app.contract.events import Event, TradeAccepted, TradeRejected, decode_event
+from app.domain import Trade
+from app.http import responses
 from app.settings import Settings
+from app.store import Store
+from app.store.functions import MOST_PER_CALL, Functions, full_name
+from app.store.layout import read_player
 from tests.conftest import Realm, client_of
 from tests.history import Replay, Sides, Window, assert_real_time_order, essence
 from tests.model import ModelSide
@@ -181,20 +184,19 @@ class Camera:
 
     def __init__(self, settings: Settings, realm: Realm) -> None:
         self._realm = realm
-        self._store = Store(realm.redis, settings)
+        self._store, self._functions = Store(realm.redis, settings), Functions(realm.redis, settings)
 
     def take(self) -> Snapshot:
         sent = time.monotonic()
         pipeline = self._realm.redis.pipeline(transaction=True)
         pipeline.get(self._realm.keys.sequence)
         ids = msgspec.msgpack.encode(list(range(1, PLAYERS + 1)))
-        pipeline.fcall(f"haggle_{_VERSION}_players", *self._store._fixed, ids)  # noqa: SLF001
+        pipeline.fcall(full_name("players"), *self._functions.fixed, ids)
         sequence, packed = pipeline.execute()
         players = [read_player(player) for player in packed]
         for player in players:
-            units = sum(item.quantity for item in player.inventory.items)
-            assert player.inventory.max_capacity - units == player.inventory.current_capacity >= 0
-        states = [essence(msgspec.to_builtins(player)) for player in players]
+            assert player.max_capacity >= player.item_units == sum(player.items.values())
+        states = [essence(msgspec.to_builtins(responses.player(player))) for player in players]
         return Snapshot(int(sequence), Window(sent, time.monotonic()), states)
 
     @contextmanager
@@ -205,7 +207,7 @@ class Camera:
         def run() -> None:
             while not stop.wait(SNAPSHOT_INTERVAL_S):
                 board.snapshots.append(self.take())
-                self._store.expire_offers(5)
+                self._store.offers.expire(5)
 
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(run)
@@ -309,7 +311,7 @@ def check_batches(batches: dict[str, list[str]], events: list[Event]) -> int:
             assert sum(reason != "batch_refused" for reason in reasons) == 1
         elif found:
             assert [event.sequence - found[0].sequence for event in found] == list(range(len(found)))
-            large += len(found) > TRADES_PER_CALL
+            large += len(found) > MOST_PER_CALL
     return large
 
 
@@ -410,16 +412,16 @@ def test_a_large_batch_whose_twin_is_committed_meanwhile_gets_the_same_results(s
     trade = {"player_1": {"player_id": 1, "gold": 1}, "player_2": {"player_id": 2}}
     body = {"mode": "all_or_nothing", "trades": [trade] * 300}
     first: list[Any] = []
-    look_up = store._raw_answers  # noqa: SLF001
+    look_up = store.batches._stored_results  # noqa: SLF001
 
-    def look_up_slowly(ids: Sequence[str]) -> Any:
-        found = look_up(ids)
+    def look_up_slowly(trades: Sequence[Trade]) -> Any:
+        found = look_up(trades)
         if not first:
             first.append(None)
             first[0] = twin.post("/v1/trades/batch", json=body, headers={"Idempotency-Key": "k"}).json
         return found
 
-    store._raw_answers = look_up_slowly  # noqa: SLF001
+    store.batches._stored_results = look_up_slowly  # noqa: SLF001
     second = client.post("/v1/trades/batch", json=body, headers={"Idempotency-Key": "k"}).json
     assert second is not None
     assert {result["status"] for result in first[0]["results"]} == {"accepted"}

@@ -5,8 +5,8 @@ import requests
 from kafka import KafkaProducer, TopicPartition
 from pyspark.sql import SparkSession
 
-from app.adapters.kafka import Reader, realm_partition
 from app.contract.tables import event_columns
+from app.relay.topic import Reader, realm_partition
 from app.settings import Settings
 from jobs.embedded.stack import Stack
 from jobs.engine import headers, post

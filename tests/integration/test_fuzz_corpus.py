@@ -13,7 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.entrypoints.openapi import description
+from app.http.openapi import description
 from tests.conftest import Realm
 
 CORPUS = Path(__file__).parents[1] / "corpus"

@@ -9,8 +9,9 @@ from flask.testing import FlaskClient
 from openapi_schema_validator import OAS31Validator
 
 from app.contract.economy import CLASSES, ITEMS
-from app.entrypoints import openapi
-from app.entrypoints.http import create_app
+from app.http import openapi
+from app.http.app import create_app
+from app.http.operations import OPERATIONS
 from app.settings import Settings
 from tests.conftest import client_of
 
@@ -134,7 +135,7 @@ def test_the_openapi_description_lists_exactly_the_routes_of_the_server(settings
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if not rule.rule.startswith(("/docs", "/static", "/openapi.json"))
     }
-    assert served == {(operation.path, operation.method) for operation in openapi.OPERATIONS}
+    assert served == {(operation.path, operation.method.lower()) for operation in OPERATIONS}
 
 
 def test_answers_fit_their_openapi_schemas(client: FlaskClient) -> None:

@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from app.adapters.redis import Store
 from app.contract.events import OfferMade, OfferRejected, TradeAccepted, TradeRejected, decode_event
 from app.settings import Settings
+from app.store import Store
 from tests.conftest import Realm, client_of, wait_until
 from tests.history import Replay, Sides
 from tests.model import MAX_AMOUNT, ModelRealm, ModelSide
@@ -127,7 +127,7 @@ class Campaign:
 
     def check(self, settings: Settings, realm: Realm) -> None:
         """One event for each command, each as the model decides it, and the balances of the model."""
-        Store(realm.redis, settings).players(0, len(CLASSES))  # settles what is left of a committed batch
+        Store(realm.redis, settings).players.page(0, len(CLASSES))  # finishes what is left of a committed batch
         replay, ids = Replay(self.sides), []
         for event in [decode_event(raw) for raw in realm.events()]:
             replay.apply(event)

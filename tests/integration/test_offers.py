@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from app.adapters.redis import Store
 from app.contract.events import OfferClosed, OfferMade, OfferRejected, TradeAccepted, TradeRejected, decode_event
 from app.settings import Settings
+from app.store import Store
 from tests.conftest import Realm, Redis, client_of, settings_of
 
 
@@ -102,7 +102,7 @@ def test_an_offer_expires_by_itself_and_late_acceptance_finds_it_closed(redis_se
     late = client.post("/v1/offers/late/accept")
     assert (late.status_code, late.json["detail"]) == (409, "offer 'late' is expired already")  # type: ignore[index]
     store = Store(realm.redis, where)
-    assert [store.expire_offers(10), store.expire_offers(10)] == [1, 0]
+    assert [store.offers.expire(10), store.offers.expire(10)] == [1, 0]
     assert state(client, 1) == {**before, "version": 5}
     assert [(client.get(f"/v1/offers/{name}").json or {})["status"] for name in ("late", "swept")] == ["expired"] * 2
 

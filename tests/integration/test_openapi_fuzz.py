@@ -20,7 +20,8 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
-from app.entrypoints.openapi import OPERATIONS, Access, Operation, description
+from app.http.openapi import description
+from app.http.operations import OPERATIONS, Access, Operation
 from tests.conftest import SERVICE_KEY, Realm, Redis, client_of, settings_of
 
 FITTING = 575

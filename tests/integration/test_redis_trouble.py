@@ -231,19 +231,19 @@ def test_a_service_that_loses_redis_in_the_middle_of_a_batch_says_which_trades_a
     engine: Flask, own_settings: Settings, server: Redis
 ) -> None:
     store = engine.extensions["haggle"].store
-    decide: Callable[..., Any] = store.trades
+    decide: Callable[..., Any] = store.trades.decide_each
 
     def decide_and_lose_redis(commands: Any) -> Any:
         results = decide(commands)
         server.process.send_signal(signal.SIGSTOP)
         return results
 
-    store.trades = decide_and_lose_redis
+    store.trades.decide_each = decide_and_lose_redis
     try:
         answer = send(engine, ("POST", "/v1/trades/batch", {**BATCH, "mode": "independent"}), "b")
     finally:
         server.process.send_signal(signal.SIGCONT)
-        del store.trades
+        del store.trades.decide_each
     assert answer.json is not None
     statuses = [result["status"] for result in answer.json["results"]]
     assert statuses == ["accepted"] * 128 + ["undecided"] * 72

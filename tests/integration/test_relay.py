@@ -17,13 +17,17 @@ from kafka.admin import NewTopic
 from kafka.errors import KafkaTimeoutError
 from prometheus_client import REGISTRY
 
-from app.adapters import kafka
-from app.adapters.kafka import Publisher, topic_config
-from app.adapters.redis import Keys, Outbox, Store, connect
-from app.commands import CreatePlayer, Give, Trade
 from app.contract import metrics
-from app.entrypoints.relay import BrokenSequence, Relay, show_lag
+from app.domain import NewPlayer, Side, Trade
+from app.relay import topic as kafka
+from app.relay.lag import show_lag
+from app.relay.loop import BrokenSequence, Relay
+from app.relay.topic import Publisher, topic_config
 from app.settings import Settings
+from app.store import Store
+from app.store.client import connect
+from app.store.keys import Keys
+from app.store.outbox import Outbox
 from tests.conftest import settings_of, wait_until
 from tests.kafka import Kafka
 
@@ -48,7 +52,7 @@ class Game:
 
     def play(self, events: int) -> None:
         for _ in range(events):
-            self._store.create_player(CreatePlayer(None, "farmer"))
+            self._store.players.create(NewPlayer(None, "farmer"))
 
     @contextlib.contextmanager
     def going_on(self) -> Iterator[None]:
@@ -270,9 +274,9 @@ def test_events_behind_another_realms_open_transaction_are_found(
         relay.stop()
         with contextlib.closing(Publisher(crowded)) as publisher:
             with pytest.raises(KafkaTimeoutError, match="open transaction"):
-                publisher.held()
+                publisher.content()
             another.close()
-            assert publisher.held().newest == 10
+            assert publisher.content().newest == 10
 
 
 @contextlib.contextmanager
@@ -349,7 +353,7 @@ def test_a_batch_is_bounded_though_an_entry_holds_the_events_of_a_whole_call(set
     """Once, 256 entries of 128 events each were one transaction."""
     outbox, store = Outbox(game.redis, settings.realm), Store(game.redis, settings)
     for call in range(20):
-        store.trades([Trade(f"{call}-{number}", Give(1, 0, {}), Give(2, 0, {})) for number in range(100)])
+        store.trades.decide_each([Trade(f"{call}-{number}", Side(1, 0, {}), Side(2, 0, {})) for number in range(100)])
     position = 0
     while found := outbox.read(position, 150):
         assert len(found) < 250
@@ -368,7 +372,13 @@ def test_lag_is_shown_while_kafka_is_away(kafka_server: Kafka, settings: Setting
 
     with relaying(settings) as relay:
         outbox = Outbox(game.redis, settings.realm)
-        threading.Thread(target=show_lag, args=(relay, outbox, settings.realm), daemon=True).start()
+
+        def show() -> None:
+            while True:
+                show_lag(relay.position, outbox, settings.realm)
+                time.sleep(0.1)
+
+        threading.Thread(target=show, daemon=True).start()
         game.play(10)
         wait_until(lambda: relay.position == 10, TIMEOUT_S)
         wait_until(lambda: lag() == (0, 0), 2)

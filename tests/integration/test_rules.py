@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from app.adapters.redis import Store
 from app.contract.economy import CLASSES, ITEMS
 from app.contract.events import OfferClosed, OfferMade, PlayerCreated, State, TradeAccepted, decode_event
 from app.settings import Settings
+from app.store import Store
 from tests.conftest import Realm, Redis, client_of, settings_of
 from tests.model import MAX_AMOUNT, ModelOffer, ModelRealm, ModelSide
 
@@ -154,7 +154,7 @@ class World:
             answer = self.client.post(f"/v1/offers/{offer_id}/accept")
             assert (answer.status_code, (answer.json or {})["reason"]) == (409, "offer_closed")
         else:
-            assert Store(self.realm.redis, self.where).expire_offers(10) == 1
+            assert Store(self.realm.redis, self.where).offers.expire(10) == 1
 
     def repeat(self, number: int) -> None:
         """Sends one of the earlier commands again: the same answer, and no effect."""

@@ -7,9 +7,9 @@ from functools import partial
 
 import pytest
 
-from app.adapters.group_commit import GroupCommit
 from app.contract.reasons import Problem
 from app.errors import Unavailable
+from app.store.group_commit import GroupCommit
 from tests.conftest import wait_until
 
 

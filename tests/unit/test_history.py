@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.adapters.packed import as_time
 from app.contract.events import Side, TradeAccepted, decode_event
+from app.store.layout import as_time
 from tests.bench.history import plan_events
 from tests.history import Replay
 from tests.model import ModelSide

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from app.generate import ROOT
 
-JOBS_MAY_IMPORT = ("app.contract", "app.settings", "app.errors", "app.logs", "app.adapters.kafka.realm_partition")
+JOBS_MAY_IMPORT = ("app.contract", "app.settings", "app.errors", "app.logs", "app.relay.topic.realm_partition")
 COMPOSITION_ROOTS = {
     "app/entrypoints/http.py",
     "app/entrypoints/gunicorn_conf.py",

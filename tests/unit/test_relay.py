@@ -8,19 +8,19 @@ import pytest
 from kafka import TopicPartition
 from kafka.errors import KafkaTimeoutError
 
-from app.adapters import kafka
-from app.adapters.kafka import Held, Publisher, TopicChanged, TopicIdentity, newest_event
-from app.adapters.redis import OutboxEntry, Published
-from app.entrypoints.relay import BrokenSequence, Resume, check_contiguous, resume_after
+from app.relay import topic as kafka
+from app.relay.loop import BrokenSequence, Resume, check_contiguous, resume_after
+from app.relay.topic import Content, Publisher, TopicChanged, TopicIdentity, newest_event
 from app.settings import Settings
+from app.store.outbox import OutboxEvent, Published
 
 TOPIC = TopicIdentity("first", 6)
 ANEW = TopicIdentity("second", 6)
 NOTHING = range(0)
 
 
-def entries(*sequences: int) -> list[OutboxEntry]:
-    return [OutboxEntry(sequence, b"{}") for sequence in sequences]
+def entries(*sequences: int) -> list[OutboxEvent]:
+    return [OutboxEvent(sequence, b"{}") for sequence in sequences]
 
 
 def holding(*sequences: int) -> Callable[[int], int | None]:
@@ -32,57 +32,57 @@ def published(sequence: int, topic: TopicIdentity = TOPIC) -> Published:
     return Published(sequence, *topic)
 
 
-def resume(held: Held, recorded: Published, newest: int, *buffered: int) -> Resume:
-    return resume_after(held, recorded, newest, holding(*buffered))
+def resume(content: Content, recorded: Published, newest: int, *buffered: int) -> Resume:
+    return resume_after(content, recorded, newest, holding(*buffered))
 
 
 # ---------------------------------------------------------------- where it goes on
 
 
 def test_it_goes_on_after_what_kafka_has() -> None:
-    assert resume(Held(TOPIC, 0, 7), published(7), 9, 6, 7, 8, 9) == (7, NOTHING)
+    assert resume(Content(TOPIC, 0, 7), published(7), 9, 6, 7, 8, 9) == (7, NOTHING)
 
 
 def test_it_begins_at_the_first_event() -> None:
-    assert resume(Held(TOPIC, 0, 0), Published(0, "", 0), 0).position == 0
-    assert resume(Held(TOPIC, 0, 0), Published(0, "", 0), 2, 1, 2).position == 0
+    assert resume(Content(TOPIC, 0, 0), Published(0, "", 0), 0).position == 0
+    assert resume(Content(TOPIC, 0, 0), Published(0, "", 0), 2, 1, 2).position == 0
 
 
 def test_a_batch_that_kafka_has_and_redis_does_not_know_of_is_not_published_again() -> None:
-    assert resume(Held(TOPIC, 0, 9), published(7), 9, 6, 7, 8, 9).position == 9
-    assert resume(Held(TOPIC, 0, 2), Published(0, "", 0), 3, 1, 2, 3).position == 2
+    assert resume(Content(TOPIC, 0, 9), published(7), 9, 6, 7, 8, 9).position == 9
+    assert resume(Content(TOPIC, 0, 2), Published(0, "", 0), 3, 1, 2, 3).position == 2
 
 
 def test_a_topic_whose_retention_is_over_is_not_filled_again() -> None:
-    assert resume(Held(TOPIC, 31, 0), published(9), 9, 8, 9) == (9, NOTHING)
-    assert resume(Held(TOPIC, 31, 0), published(9), 11, 8, 9, 10, 11) == (9, NOTHING)
+    assert resume(Content(TOPIC, 31, 0), published(9), 9, 8, 9) == (9, NOTHING)
+    assert resume(Content(TOPIC, 31, 0), published(9), 11, 8, 9, 10, 11) == (9, NOTHING)
 
 
 def test_an_empty_topic_and_an_empty_outbox_leave_the_position_where_it_was() -> None:
     """With position 0, a million events later every command would be refused for ever."""
-    assert resume(Held(TOPIC, 31, 0), published(9), 9).position == 9
-    assert resume(Held(ANEW, 0, 0), published(9), 9) == (9, range(1, 10))
+    assert resume(Content(TOPIC, 31, 0), published(9), 9).position == 9
+    assert resume(Content(ANEW, 0, 0), published(9), 9) == (9, range(1, 10))
 
 
 def test_a_wiped_topic_is_filled_from_the_oldest_event_that_is_kept() -> None:
-    assert resume(Held(ANEW, 0, 0), published(9), 11, 1, 2, 3) == (0, NOTHING)
-    assert resume(Held(ANEW, 0, 0), published(9), 11, 5, 6, 7) == (4, range(1, 5))
+    assert resume(Content(ANEW, 0, 0), published(9), 11, 1, 2, 3) == (0, NOTHING)
+    assert resume(Content(ANEW, 0, 0), published(9), 11, 5, 6, 7) == (4, range(1, 5))
 
 
 def test_a_wiped_topic_is_known_by_its_id_though_others_have_filled_it_and_its_beginning_has_expired() -> None:
-    assert resume(Held(ANEW, 31, 0), published(9), 11, 5, 6, 7) == (4, range(1, 5))
+    assert resume(Content(ANEW, 31, 0), published(9), 11, 5, 6, 7) == (4, range(1, 5))
 
 
 def test_a_partition_that_lost_all_its_records_is_filled_again() -> None:
-    assert resume(Held(TOPIC, 0, 0), published(9), 11, 5, 6, 7) == (4, range(1, 5))
+    assert resume(Content(TOPIC, 0, 0), published(9), 11, 5, 6, 7) == (4, range(1, 5))
 
 
 def test_a_topic_that_was_filled_in_part_is_filled_on() -> None:
-    assert resume(Held(ANEW, 0, 6), published(9), 11, 5, 6, 7) == (6, NOTHING)
+    assert resume(Content(ANEW, 0, 6), published(9), 11, 5, 6, 7) == (6, NOTHING)
 
 
 def test_what_a_topic_has_lost_of_its_end_is_published_again_as_far_as_it_is_kept() -> None:
-    assert resume(Held(TOPIC, 0, 3), published(9), 11, 5, 6, 7) == (4, range(4, 5))
+    assert resume(Content(TOPIC, 0, 3), published(9), 11, 5, 6, 7) == (4, range(4, 5))
 
 
 # ---------------------------------------------------------------- when it refuses
@@ -91,22 +91,22 @@ def test_what_a_topic_has_lost_of_its_end_is_published_again_as_far_as_it_is_kep
 @pytest.mark.parametrize(("in_kafka", "recorded"), [(9, 3), (3, 9)])
 def test_it_refuses_when_redis_has_forgotten_what_kafka_holds(in_kafka: int, recorded: int) -> None:
     with pytest.raises(BrokenSequence, match="Redis has lost data"):
-        resume(Held(TOPIC, 0, in_kafka), published(recorded), 3)
+        resume(Content(TOPIC, 0, in_kafka), published(recorded), 3)
 
 
 def test_it_refuses_another_number_of_partitions() -> None:
     with pytest.raises(BrokenSequence, match=r"has 7 partitions and had 6.*delete the topic"):
-        resume(Held(TopicIdentity("first", 7), 0, 7), published(7), 9, 8, 9)
+        resume(Content(TopicIdentity("first", 7), 0, 7), published(7), 9, 8, 9)
 
 
 def test_a_topic_that_is_created_anew_may_have_another_number_of_partitions() -> None:
-    assert resume(Held(TopicIdentity("second", 12), 0, 0), published(7), 9, 1, 2).position == 0
+    assert resume(Content(TopicIdentity("second", 12), 0, 0), published(7), 9, 1, 2).position == 0
 
 
 @pytest.mark.parametrize("buffered", [(9,), ()])
 def test_it_refuses_when_events_that_were_never_published_are_gone(buffered: tuple[int, ...]) -> None:
     with pytest.raises(BrokenSequence, match="where 8 is due"):
-        resume(Held(TOPIC, 0, 7), published(7), 9, *buffered)
+        resume(Content(TOPIC, 0, 7), published(7), 9, *buffered)
 
 
 @pytest.mark.parametrize("sequences", [(9, 10), (8, 10), (8, 8), (7, 8)])

@@ -1,4 +1,4 @@
-"""Group commit: concurrent requests of a worker share calls to Redis. Used by redis.py.
+"""Group commit: concurrent requests of a worker share calls to Redis.
 
 While one call is under way, what others ask for waits, and goes together in the next one. So a busy worker pays for a
 call, and Redis for a write to disk, once for many requests, and an idle one does not wait for company. There is no

@@ -1,22 +1,19 @@
-"""What stands before every route: who is calling, whether they may, and how often. Registered by http.py.
+"""What stands before every operation: who is calling, whether they may, and how often.
 
-Which callers a route takes is written where the route is described, `Operation.access` in openapi.py; a route that is
-not described there takes the service key only.
+All of it follows from the operation (operations.py): whom it takes, and whose affairs it touches.
 """
 
-from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from flask import Response, g, request
 
-from app.adapters.rates import WINDOW_S, Rates
 from app.auth import ANYONE, Authenticator, Caller
-from app.entrypoints.openapi import OPERATIONS, Access
 from app.errors import Forbidden, RateLimited
+from app.http.operations import OPERATIONS, Access, Operation, Owner
 from app.settings import Settings
+from app.store.rates import WINDOW_S, Rates
 
-_ACCESS: Final = {(operation.path, operation.method.upper()): operation.access for operation in OPERATIONS}
-_OPEN_PAGES: Final = ("/docs", "/openapi.json")
+_OPERATIONS: Final = {(operation.rule, operation.method): operation for operation in OPERATIONS}
 
 
 class Guard:
@@ -46,8 +43,10 @@ class Guard:
         return response
 
     def _access(self) -> Access:
-        rule = request.url_rule
-        access = _access(rule.rule, request.method) if rule else Access.ANYONE
+        operation = _operation()
+        access = (
+            operation.access if operation else Access.ANYONE
+        )  # what describes the operations, and what is not there
         if access is Access.ORIGINAL:
             return Access.ANYONE if self._settings.original_routes == "open" else Access.SERVICE
         return access
@@ -61,16 +60,16 @@ class Guard:
             raise RateLimited(g.allowance.reset_s)
 
 
-@cache
-def _access(rule: str, method: str) -> Access:
-    if rule.startswith(_OPEN_PAGES):
-        return Access.ANYONE
-    path = rule.replace("<int:", "{").replace("<", "{").replace(">", "}")
-    return _ACCESS.get((path, "GET" if method == "HEAD" else method), Access.SERVICE)
+def _operation() -> Operation | None:
+    rule = request.url_rule
+    method = "GET" if request.method == "HEAD" else request.method
+    return _OPERATIONS.get((rule.rule, method)) if rule else None
 
 
-def require_player(*player_ids: int) -> None:
-    """Lets the game server pass, and a player that is one of `player_ids`; raises Forbidden."""
-    own = g.caller.player_id
-    if own is not None and own not in player_ids:
-        raise Forbidden(f"player {own} may not act for others or see their affairs")
+def check_owner(operation: Operation, caller: Caller, path: dict[str, Any], body: Any) -> None:
+    """Raises Forbidden if a player asks in another one's affairs."""
+    if caller.player_id is None or operation.owner is Owner.OFFER:
+        return
+    owner = path["player_id"] if operation.owner is Owner.PATH else body.player_1.player_id
+    if owner != caller.player_id:
+        raise Forbidden(f"player {caller.player_id} may not act for others or see their affairs")

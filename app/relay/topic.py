@@ -24,8 +24,8 @@ from kafka.admin import (
 from kafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 from kafka.partitioner import murmur2
 
-from app.adapters.redis import OutboxEntry
 from app.settings import Settings
+from app.store.outbox import OutboxEvent
 
 _CONNECT_TIMEOUT_MS: Final = 10_000
 _REQUEST_TIMEOUT_MS: Final = 10_000
@@ -58,7 +58,7 @@ class TopicIdentity(NamedTuple):
     partitions: int
 
 
-class Held(NamedTuple):
+class Content(NamedTuple):
     """What the topic holds of a realm: its newest event, 0 for none. `first_offset` > 0: older records were removed."""
 
     topic: TopicIdentity
@@ -187,7 +187,7 @@ class Topic:
 
 
 class Reader:
-    """The one reader of the topic: committed records of a partition between two offsets. Used by whoever reads it."""
+    """The one reader of the topic: committed records of a partition between two offsets."""
 
     def __init__(self, settings: Settings) -> None:
         self._consumer: Any = KafkaConsumer(
@@ -266,7 +266,7 @@ class Publisher:
         partition = realm_partition(settings.realm, self.topic.partitions)
         self._partition = TopicPartition(settings.kafka_topic, partition)
 
-    def held(self) -> Held:
+    def content(self) -> Content:
         """What the topic holds of the realm. No other relay of the realm can add to it: it is fenced by now."""
         first, end = self._admin.settled_bounds(self._partition)
         reader = Reader(self._settings)
@@ -275,10 +275,10 @@ class Publisher:
         finally:
             reader.close()
         self.check_topic()
-        return Held(self.topic, first, newest)
+        return Content(self.topic, first, newest)
 
-    def publish(self, entries: Sequence[OutboxEntry], meanwhile: Callable[[], None] = lambda: None) -> None:
-        """Publishes the entries in one transaction; returns once Kafka has committed it. Raises KafkaError.
+    def publish(self, events: Sequence[OutboxEvent], meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Publishes the events in one transaction; returns once Kafka has committed it. Raises KafkaError.
 
         Calls `meanwhile` once all are sent, before it waits for Kafka, which is writing them to its disk.
 
@@ -287,7 +287,7 @@ class Publisher:
         had happened, so the topic must be the same after the acknowledgements; then they were given by that one.
         """
         self._producer.begin_transaction()
-        sent = self._send(entries)
+        sent = self._send(events)
         meanwhile()
         deadline = _Deadline(_ACKNOWLEDGE_TIMEOUT_S, "the acknowledgement of a batch")
         offsets = [self._acknowledged(record, deadline) for record in sent]
@@ -296,10 +296,10 @@ class Publisher:
         self._commit()
         self._newest_offset = offsets[-1]
 
-    def _send(self, entries: Sequence[OutboxEntry]) -> list[Any]:
+    def _send(self, events: Sequence[OutboxEvent]) -> list[Any]:
         name, number = self._partition
         try:
-            return [self._producer.send(name, key=self._key, value=entry.event, partition=number) for entry in entries]
+            return [self._producer.send(name, key=self._key, value=event.text, partition=number) for event in events]
         except ValueError as error:  # the producer has heard of a topic without this partition
             raise TopicChanged(f"{self._partition} is gone") from error
 

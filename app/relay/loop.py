@@ -1,15 +1,12 @@
 """The relay: moves a realm's events from the outbox in Redis to Kafka, in order, each exactly once.
 
-One process per realm (`python -m app.entrypoints.relay`); a second one fences the first by the transactional id.
+One process per realm (`python -m app.relay`); a second one fences the first by the transactional id.
 What was published is read from Kafka itself when a publisher starts, so a crash between Kafka's commit and the
 record of it in Redis leads to no duplicate, and a batch that was not committed is published again. A topic that was
 lost is created anew and filled from the newest published events, which the outbox keeps.
 """
 
 import logging
-import os
-import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,32 +14,27 @@ from functools import partial
 from typing import NamedTuple
 
 from kafka.errors import KafkaError, ProducerFencedError
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from prometheus_client import Counter, Gauge, Histogram
 from redis.exceptions import RedisError
 
-from app.adapters import kafka, redis
-from app.adapters.kafka import Held, Publisher, TopicChanged, TopicIdentity
-from app.adapters.redis import Outbox, OutboxEntry, Published, Store, connect
-from app.contract import metrics
-from app.errors import HaggleError, Unavailable
-from app.logs import configure_logs
-from app.settings import Settings, load_settings
+from app.errors import HaggleError
+from app.relay import topic
+from app.relay.topic import Content, Publisher, TopicChanged, TopicIdentity
+from app.settings import Settings
+from app.store import client
+from app.store.outbox import Outbox, OutboxEvent, Published
 
 _log = logging.getLogger(__name__)
 _BLOCK_MS = 500
 _FIRST_BACKOFF_S = 0.2
 _LONGEST_BACKOFF_S = 10.0
-_EXPIRE_AT_ONCE = 100
-_EXPIRE_INTERVAL_S = 1.0
 _LOOK_INTERVAL_S = 2.0
-_LAG_INTERVAL_S = 0.5
 
 PUBLISHED = Counter("haggle_relay_events_published", "Events that Kafka has committed")
 SEQUENCE = Gauge("haggle_relay_sequence", "Newest sequence number that Kafka has committed")
 UP = Gauge("haggle_relay_up", "1 while events are published, 0 while a server is away")
 FAILURES = Counter("haggle_relay_failures", "Times the relay had to start anew, by what failed", ["error"])
 TRANSACTION = Histogram("haggle_relay_transaction_seconds", "Time to publish one batch")
-LAG = metrics.lag_gauges()
 
 
 class BrokenSequence(HaggleError):
@@ -58,7 +50,7 @@ class Relay:
         self._stopped = threading.Event()
         self.position: int | None = None
         """Kafka holds the events up to this one; None before the first look."""
-        self._ahead: list[OutboxEntry] = []
+        self._ahead: list[OutboxEvent] = []
 
     def stop(self) -> None:
         """Ends `run` after the batch under way."""
@@ -83,7 +75,7 @@ class Relay:
     def _advice(self, error: KafkaError | RedisError) -> str:
         if isinstance(error, TopicChanged):
             return "the topic is not the one that was published to; what it lacks is published again"
-        return redis.advice(self._settings, error) if isinstance(error, RedisError) else kafka.advice(self._settings)
+        return client.advice(self._settings, error) if isinstance(error, RedisError) else topic.advice(self._settings)
 
     def _publish_until_stopped(self) -> None:
         publisher = Publisher(self._settings)
@@ -116,40 +108,40 @@ class Relay:
 
     def _reconcile(self, publisher: Publisher) -> None:
         """Finds where to go on, and says so if that is not simply where it ended."""
-        held = publisher.held()
+        content = publisher.content()
         published = self._outbox.published()
-        found = resume_after(held, published, self._outbox.newest(), self._outbox.first_after)
+        found = resume_after(content, published, self._outbox.newest(), self._outbox.first_after)
         if found.position < published.sequence:
-            context = {"first": found.position + 1, "last": published.sequence, "topic_id": held.topic.topic_id}
+            context = {"first": found.position + 1, "last": published.sequence, "topic_id": content.topic.topic_id}
             _log.warning("the topic lacks events that it had: they are published again", extra={"context": context})
         if found.missing:
-            context = {"first": found.missing[0], "last": found.missing[-1], "topic_id": held.topic.topic_id}
+            context = {"first": found.missing[0], "last": found.missing[-1], "topic_id": content.topic.topic_id}
             context["detail"] = "the outbox keeps OUTBOX_KEEP_ENTRIES; `haggle audit` says whether the tables have them"
             _log.warning("the topic lacks events that the outbox no longer has", extra={"context": context})
         self.position = found.position
         self._ahead = []
         SEQUENCE.set(found.position)
-        if held.newest:
-            self._outbox.advance(held.newest, *held.topic)
+        if content.newest:
+            self._outbox.advance(content.newest, *content.topic)
 
     def _publish_batch(self, publisher: Publisher) -> int:
         """Publishes what waits, one batch at most; returns how many events it was."""
         assert self.position is not None
-        entries = self._ahead or self._outbox.read(self.position, self._settings.relay_batch_max_events, _BLOCK_MS)
+        events = self._ahead or self._outbox.read(self.position, self._settings.relay_batch_max_events, _BLOCK_MS)
         self._ahead = []
-        if not entries:
+        if not events:
             return 0
-        check_contiguous(entries, self.position)
+        check_contiguous(events, self.position)
         with TRANSACTION.time():
-            publisher.publish(entries, partial(self._read_ahead, entries))
-        PUBLISHED.inc(len(entries))
-        self._move_to(entries[-1].sequence, publisher.topic)
-        return len(entries)
+            publisher.publish(events, partial(self._read_ahead, events))
+        PUBLISHED.inc(len(events))
+        self._move_to(events[-1].sequence, publisher.topic)
+        return len(events)
 
-    def _read_ahead(self, entries: Sequence[OutboxEntry]) -> None:
+    def _read_ahead(self, events: Sequence[OutboxEvent]) -> None:
         """Reads what comes after a full batch. After another one, what comes until the next is to go with it."""
-        if len(entries) >= self._settings.relay_batch_max_events:
-            self._ahead = self._outbox.read(entries[-1].sequence, self._settings.relay_batch_max_events)
+        if len(events) >= self._settings.relay_batch_max_events:
+            self._ahead = self._outbox.read(events[-1].sequence, self._settings.relay_batch_max_events)
 
 
 class Resume(NamedTuple):
@@ -159,21 +151,23 @@ class Resume(NamedTuple):
     missing: range
 
 
-def resume_after(held: Held, published: Published, newest: int, first_after: Callable[[int], int | None]) -> Resume:
+def resume_after(
+    content: Content, published: Published, newest: int, first_after: Callable[[int], int | None]
+) -> Resume:
     """Where to go on, given what the topic holds, what Redis recorded, and its `newest` event.
 
     `first_after` gives the first event of the outbox above a position, or None. The topic itself says what it holds.
     One that holds nothing of the realm is filled again from the outbox, unless its events have merely expired: then
     it is still the one that was published to, and records were removed from its beginning.
     """
-    check_partitions(held.topic, published)
-    if max(held.newest, published.sequence) > newest:
+    check_partitions(content.topic, published)
+    if max(content.newest, published.sequence) > newest:
         raise BrokenSequence(
-            f"Kafka holds event {max(held.newest, published.sequence)} but Redis has only come to {newest}: Redis has "
-            "lost data or was reset. Restore it, or start a new realm."
+            f"Kafka holds event {max(content.newest, published.sequence)} but Redis has only come to {newest}: Redis "
+            "has lost data or was reset. Restore it, or start a new realm."
         )
-    has_expired = held.first_offset > 0 and published.topic_id in ("", held.topic.topic_id)
-    start = held.newest or (published.sequence if has_expired else 0)
+    has_expired = content.first_offset > 0 and published.topic_id in ("", content.topic.topic_id)
+    start = content.newest or (published.sequence if has_expired else 0)
     following = first_after(start) or newest + 1
     if following > max(start, published.sequence) + 1:
         raise BrokenSequence(_removed(following, max(start, published.sequence) + 1))
@@ -190,12 +184,12 @@ def check_partitions(topic: TopicIdentity, published: Published) -> None:
         )
 
 
-def check_contiguous(entries: Sequence[OutboxEntry], position: int) -> None:
-    """Raises BrokenSequence unless the entries go on right after `position`, without a gap."""
-    expected = range(position + 1, position + 1 + len(entries))
-    for entry, sequence in zip(entries, expected, strict=True):
-        if entry.sequence != sequence:
-            raise BrokenSequence(_removed(entry.sequence, sequence))
+def check_contiguous(events: Sequence[OutboxEvent], position: int) -> None:
+    """Raises BrokenSequence unless the events go on right after `position`, without a gap."""
+    expected = range(position + 1, position + 1 + len(events))
+    for event, sequence in zip(events, expected, strict=True):
+        if event.sequence != sequence:
+            raise BrokenSequence(_removed(event.sequence, sequence))
 
 
 def _removed(found: int, due: int) -> str:
@@ -203,54 +197,3 @@ def _removed(found: int, due: int) -> str:
         f"the outbox goes on with event {found} where {due} is due: entries were removed by something other than the "
         "relay. Restore Redis, or start a new realm."
     )
-
-
-def expire_offers(store: Store) -> None:
-    """Ends offers whose time is over, for as long as the process runs; the engine ends those that it comes upon."""
-    while True:
-        try:
-            while store.expire_offers(_EXPIRE_AT_ONCE) == _EXPIRE_AT_ONCE:
-                pass
-        except Unavailable as error:
-            _log.warning("offers cannot expire now", extra={"context": {"error": str(error)}})
-        time.sleep(_EXPIRE_INTERVAL_S)
-
-
-def show_lag(relay: Relay, outbox: Outbox, realm: str) -> None:
-    """Keeps the gauges of the lag, for as long as the process runs; while Redis is away they stay as they were."""
-    labels = (metrics.Stage.OUTBOX, realm)
-    while True:
-        try:
-            backlog = outbox.backlog(relay.position)
-        except RedisError:
-            pass  # the relay itself says so
-        else:
-            LAG.events.labels(*labels).set(backlog.entries)
-            LAG.seconds.labels(*labels).set(backlog.age_s)
-        time.sleep(_LAG_INTERVAL_S)
-
-
-def main() -> None:
-    """The composition root of the relay."""
-    settings = load_settings(os.environ)
-    configure_logs(settings.log_level)
-    start_http_server(settings.relay_metrics_port, settings.listen_host)
-    client = connect(settings)
-    outbox = Outbox(client, settings.realm, settings.outbox_keep_entries)
-    relay = Relay(settings, outbox)
-    threading.Thread(target=expire_offers, args=(Store(client, settings),), name="expire-offers", daemon=True).start()
-    threading.Thread(target=show_lag, args=(relay, outbox, settings.realm), name="show-lag", daemon=True).start()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: relay.stop())
-    try:
-        relay.run()
-    except ProducerFencedError:
-        _log.error("another relay of this realm has taken over")
-        sys.exit(1)
-    except BrokenSequence as error:
-        _log.error("relay refuses to go on", extra={"context": {"error": str(error)}})
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,17 +1,19 @@
 """Prometheus metrics of the engine, correct over several gunicorn workers.
 
 prometheus_client keeps each worker's counts in files of PROMETHEUS_MULTIPROC_DIR, which
-entrypoints/gunicorn_conf.py sets before any worker starts; `render` adds them up.
+app/http/gunicorn.py sets before any worker starts; `render` adds them up.
 """
 
+import collections
+from collections.abc import Iterable
 from functools import cache
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.values import ValueClass
 
-from app.adapters.redis import Store
 from app.errors import Unavailable
+from app.store import Store
 
 REQUESTS = Histogram(
     "haggle_http_request_seconds",
@@ -34,6 +36,12 @@ def requests(route: str, method: str, status: int) -> Histogram:
 def trades(reason: str) -> Counter:
     """The decided trades that were refused for the reason, accepted ones with ''."""
     return TRADES.labels("rejected" if reason else "accepted", reason)
+
+
+def count_trades(reasons: Iterable[str]) -> None:
+    """Counts decided trades, by the reason that each was refused for, or ''."""
+    for reason, number in collections.Counter(reasons).items():
+        trades(reason).inc(number)
 
 
 def render(store: Store) -> bytes:

@@ -1,4 +1,4 @@
-"""gunicorn's configuration, made from the settings: `gunicorn --config python:app.entrypoints.gunicorn_conf`.
+"""gunicorn's configuration, made from the settings: `gunicorn --config python:app.http.gunicorn`.
 
 The master process reads it; prometheus_client learns from it where the workers keep their counts.
 """
@@ -18,7 +18,7 @@ _settings = load_settings(os.environ)
 _counts_folder = tempfile.mkdtemp(prefix="haggle-metrics-")
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _counts_folder
 
-wsgi_app = "app.entrypoints.gunicorn_conf:application()"
+wsgi_app = "app.http.gunicorn:application()"
 bind = f"{_settings.listen_host}:{_settings.engine_port}"
 workers = _settings.engine_workers
 # greenlets: threads of one worker wait for each other's interpreter lock (docs/decisions.md)
@@ -66,7 +66,7 @@ def on_exit(_server: Any) -> None:
 def application() -> Callable[..., Iterable[bytes]]:
     """The engine. gunicorn sends head and body of an answer one by one; the kernel holds the head back for the body."""
     # imported only now, for PROMETHEUS_MULTIPROC_DIR
-    from app.entrypoints.http import create_app  # noqa: PLC0415
+    from app.http.app import create_app  # noqa: PLC0415
 
     engine = create_app()
 

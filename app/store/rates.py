@@ -1,4 +1,4 @@
-"""Rate limits per caller, counted in Redis so that all workers and engines share them. Used by entrypoints/guard.py."""
+"""Rate limits per caller, counted in Redis so that all workers and engines share them."""
 
 import time
 from typing import Final, NamedTuple
@@ -8,7 +8,8 @@ from limits.storage import RedisStorage
 from limits.strategies import FixedWindowRateLimiter
 from redis import Redis
 
-from app.adapters.redis import store_errors
+from app.store.client import store_errors
+from app.store.keys import Keys
 
 WINDOW_S: Final = 60
 
@@ -27,7 +28,7 @@ class Rates:
 
     def __init__(self, client: Redis, realm: str) -> None:
         storage = RedisStorage(
-            "redis://", connection_pool=client.connection_pool, wrap_exceptions=False, key_prefix=f"{{{realm}}}:rates"
+            "redis://", connection_pool=client.connection_pool, wrap_exceptions=False, key_prefix=Keys(realm).rates
         )
         self._limiter = FixedWindowRateLimiter(storage)
 

@@ -1,1 +1,0 @@
-"""Haggle's side of the servers it talks to: Redis and Kafka."""

@@ -1,0 +1,33 @@
+"""The bounds of requests and answers, and the forms of ids and amounts: each written here once.
+
+The engine's shapes, the Lua functions (through app/store/layout.py), the OpenAPI description and the tables use them.
+"""
+
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+MAX_AMOUNT: Final = 2**53 - 1
+"""Largest gold balance, quantity, id or version: the largest integer that JSON readers and Lua both hold exactly."""
+
+MAX_LINES: Final = 100
+"""Most item lines on a side of a trade."""
+
+MAX_BATCH: Final = 4_096
+"""Most trades of a batch."""
+
+MAX_PLAYERS_PAGE: Final = 1_000
+"""Most players on a page."""
+
+MAX_PAGE: Final = 100
+"""Most trades or offers on a page."""
+
+Id = Annotated[int, Meta(ge=1, le=MAX_AMOUNT)]
+Amount = Annotated[int, Meta(ge=0, le=MAX_AMOUNT)]
+Quantity = Annotated[int, Meta(ge=1, le=MAX_AMOUNT)]
+Text = Annotated[str, Meta(min_length=1)]
+
+# (?!\n): Python's $ also matches before a last newline
+Username = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)")]
+Name = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:-]+$(?!\n)")]
+"""What callers call a trade or an offer: `trade_id`, `offer_id`, `Idempotency-Key`."""

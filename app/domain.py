@@ -1,0 +1,122 @@
+"""What is decided on, and what is decided: the engine's words, whatever carries them. docs/glossary.md defines them.
+
+HTTP makes these of requests (app/http/requests.py) and shows them (app/http/responses.py); the stores pack them for the
+Lua functions, and make them of what those return (app/store/layout.py).
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from app.contract import events
+from app.contract.reasons import Rejection
+
+OfferStatus = Literal["open", "accepted", "declined", "cancelled", "expired"]
+
+Versions = dict[int, int]
+"""The version of each player whose state the caller saw."""
+
+
+class Player(Struct, frozen=True):
+    """A player's state. `items` and `held_items` map item_id to units, in the order of the ids.
+
+    What its open offers hold in escrow (`held_gold`, `held_items`) is among what it has, and cannot be given.
+    """
+
+    player_id: int
+    username: str
+    player_class: str
+    gold: int
+    version: int
+    max_capacity: int
+    item_units: int
+    items: dict[int, int]
+    held_gold: int
+    held_items: dict[int, int]
+
+
+class NewPlayer(Struct, frozen=True):
+    """The command to create a player; without a username it is named after its id."""
+
+    username: str | None
+    player_class: str
+
+
+class Side(Struct, frozen=True):
+    """What one player gives. `items` maps item_id to units; `seen_*` is what the caller saw of the player, if given."""
+
+    player_id: int
+    gold: int
+    items: dict[int, int]
+    seen_version: int | None = None
+    seen_state: str | None = None
+
+
+class Trade(Struct, frozen=True):
+    """The command to trade."""
+
+    trade_id: str
+    player_1: Side
+    player_2: Side
+
+
+class Decision(Struct, frozen=True):
+    """What was decided of a trade: why it was refused, if it was, what either side gives, and both players after it.
+
+    A player that does not exist is None. `is_replayed`: it was decided before, and this is its stored answer.
+    """
+
+    trade_id: str
+    offer_id: str | None
+    sequence: int
+    occurred_at: datetime
+    reason: Rejection | None
+    side_1: events.Side
+    side_2: events.Side
+    player_1: Player | None
+    player_2: Player | None
+    is_replayed: bool
+
+
+class BatchResult(Struct, frozen=True, array_like=True):
+    """What became of one trade of a batch: decided, replayed, mismatch, invalid or undecided, and why if not accepted.
+
+    `reason` is '' if it was accepted; `detail` says what is wrong with one that is invalid.
+    """
+
+    status: str
+    sequence: int = 0
+    reason: str = ""
+    detail: str = ""
+
+
+class NewOffer(Struct, frozen=True):
+    """The command to offer what player 1 gives for what player 2 is to give."""
+
+    offer_id: str
+    player_1: Side
+    player_2: Side
+    expires_in_s: int
+
+
+class Offer(Struct, frozen=True):
+    """An offer; `sequence` and `occurred_at` are those of its making, `trade_id` is there once it is accepted."""
+
+    offer_id: str
+    status: OfferStatus
+    sequence: int
+    occurred_at: datetime
+    expires_at: datetime
+    player_1: Side
+    player_2: Side
+    trade_id: str | None
+
+
+class OfferDecision(Struct, frozen=True):
+    """What was decided of an offer: why it was refused, if it was, or the offer and player 1 after it."""
+
+    reason: Rejection | None
+    offer: Offer | None
+    player_1: Player | None
+    is_replayed: bool

@@ -1,0 +1,370 @@
+"""What callers get: the shapes of answers, how they are made of the domain's, and how they become HTTP responses.
+
+Every error becomes problem+json (RFC 9457) here.
+"""
+
+import logging
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+from flask import Response, current_app, request
+from msgspec import UNSET, Struct, UnsetType
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from app import domain
+from app.contract import events
+from app.contract.economy import CLASSES, ITEMS
+from app.contract.events import Line
+from app.contract.limits import Amount, Id
+from app.contract.reasons import Problem, Rejection
+from app.domain import OfferStatus
+from app.errors import RequestError, Unauthenticated
+from app.http.requests import Escrow, Inventory, InventoryItem, ItemQuantity, item_quantities
+
+_log = logging.getLogger(__name__)
+_DRAIN_BYTES = 16 * 2**20
+
+
+# ---------------------------------------------------------------- shapes
+
+
+class Player(Struct, frozen=True, forbid_unknown_fields=True):
+    """A player's state, as every answer shows it; `held` is left out while nothing is held."""
+
+    player_id: Id
+    username: str
+    player_class: str
+    gold: Amount
+    version: Id
+    inventory: Inventory
+    held: Escrow | UnsetType = UNSET
+
+
+class TradedSide(Struct, frozen=True):
+    """What one player gave, or would have given."""
+
+    player_id: int
+    gold: int
+    items: list[Line]
+
+
+class DecidedTrade(Struct, frozen=True):
+    """A decided trade; `reason` says why it was rejected."""
+
+    trade_id: str
+    status: Literal["accepted", "rejected"]
+    sequence: int
+    occurred_at: datetime
+    player_1: TradedSide
+    player_2: TradedSide
+    reason: Rejection | UnsetType = UNSET
+    offer_id: str | UnsetType = UNSET
+
+
+class TradeResult(Struct, frozen=True):
+    """A decided trade and both players' states after it; null where there is no such player."""
+
+    trade: DecidedTrade
+    player_1: Player | None
+    player_2: Player | None
+
+
+class TradePage(Struct, frozen=True):
+    """A player's accepted trades, newest first; `next_cursor` asks for the next page and is null after the last."""
+
+    trades: list[DecidedTrade]
+    next_cursor: str | None
+
+
+class BatchResult(Struct, frozen=True):
+    """What became of one trade of a batch.
+
+    `invalid` has no effect, `detail` says why; `undecided`: Redis went away, so send it again under its trade_id.
+    """
+
+    trade_id: str
+    status: Literal["accepted", "rejected", "invalid", "undecided"]
+    sequence: int | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    detail: str | UnsetType = UNSET
+    replayed: bool = False
+
+
+class BatchResults(Struct, frozen=True):
+    """One result per trade of the batch, in order."""
+
+    results: list[BatchResult]
+
+
+class OfferedSide(Struct, frozen=True):
+    """What one player of an offer would give."""
+
+    player_id: int
+    gold: int
+    items: list[ItemQuantity]
+
+
+class Offer(Struct, frozen=True):
+    """An offer; `sequence` and `occurred_at` are those of its making, `trade_id` names the trade it became."""
+
+    offer_id: str
+    status: OfferStatus
+    sequence: int
+    occurred_at: datetime
+    expires_at: datetime
+    player_1: OfferedSide
+    player_2: OfferedSide
+    trade_id: str | UnsetType = UNSET
+
+
+class OfferResult(Struct, frozen=True):
+    """An offer, and the state of the player that made it."""
+
+    offer: Offer
+    player_1: Player | None
+
+
+class OfferPage(Struct, frozen=True):
+    """Open offers by age; `next_cursor` asks for the next page and is null after the last."""
+
+    offers: list[Offer]
+    next_cursor: int | None
+
+
+class Token(Struct, frozen=True):
+    """A player's token, for the header `Authorization: Bearer <token>`."""
+
+    token: str
+    expires_at: datetime
+
+
+class OriginalTradeResult(Struct, frozen=True):
+    """The original route's answer: both states, and why the trade was refused, if it was."""
+
+    player_1: Player | None
+    player_2: Player | None
+    trade_time: datetime
+    fail_reason: Rejection | UnsetType = UNSET
+
+
+class PlayerPage(Struct, frozen=True):
+    """Players by id; `next_cursor` asks for the next page and is null after the last."""
+
+    players: list[Player]
+    next_cursor: int | None
+
+
+class CatalogItem(Struct, frozen=True):
+    """A kind of item; `value` is the gold value of one unit."""
+
+    item_id: int
+    name: str
+    level: int
+    value: int
+
+
+class ItemList(Struct, frozen=True):
+    """The catalog."""
+
+    items: list[CatalogItem]
+
+
+class StartingClass(Struct, frozen=True):
+    """A player class; `weight` is its share of random draws."""
+
+    name: str
+    weight: int
+    gold: int
+    items: list[ItemQuantity]
+
+
+class ClassList(Struct, frozen=True):
+    """The classes that players are drawn from."""
+
+    classes: list[StartingClass]
+
+
+class Health(Struct, frozen=True):
+    """Whether commands are taken, how many events wait for Kafka, and since when the oldest does."""
+
+    status: str
+    outbox_entries: int
+    outbox_age_s: float
+    sequence: int
+
+
+class Liveness(Struct, frozen=True):
+    """The process answers."""
+
+    status: str
+
+
+class ProblemDetails(Struct, frozen=True):
+    """An error (RFC 9457). `reason` is stable; `trade` is there if the trade was decided and refused."""
+
+    type: str
+    title: str
+    status: int
+    reason: str
+    detail: str
+    trade: DecidedTrade | UnsetType = UNSET
+
+
+# ---------------------------------------------------------------- shapes of what is in the domain
+
+
+def player(found: domain.Player) -> Player:
+    """A player's state."""
+    held = Escrow(found.held_gold, item_quantities(found.held_items)) if found.held_gold or found.held_items else UNSET
+    return Player(
+        found.player_id, found.username, found.player_class, found.gold, found.version, _inventory(found), held
+    )
+
+
+def player_or_none(found: domain.Player | None) -> Player | None:
+    """A player's state; None if there is no such player."""
+    return None if found is None else player(found)
+
+
+def _inventory(found: domain.Player) -> Inventory:
+    items = [_inventory_item(*line) for line in found.items.items()]
+    return Inventory(found.max_capacity, found.max_capacity - found.item_units, items)
+
+
+def _inventory_item(item_id: int, quantity: int) -> InventoryItem:
+    item = ITEMS[item_id]
+    return InventoryItem(item_id, item.name, item.level, item.value, quantity)
+
+
+def decided_trade(decision: domain.Decision) -> DecidedTrade:
+    """A decided trade."""
+    return DecidedTrade(
+        trade_id=decision.trade_id,
+        status="rejected" if decision.reason else "accepted",
+        sequence=decision.sequence,
+        occurred_at=decision.occurred_at,
+        player_1=_traded(decision.side_1),
+        player_2=_traded(decision.side_2),
+        reason=decision.reason or UNSET,
+        offer_id=decision.offer_id or UNSET,
+    )
+
+
+def _traded(side: events.Side) -> TradedSide:
+    return TradedSide(side.player_id, side.gold, side.items)
+
+
+def trade_result(decision: domain.Decision) -> TradeResult:
+    """A decided trade, and both players after it."""
+    return TradeResult(decided_trade(decision), player_or_none(decision.player_1), player_or_none(decision.player_2))
+
+
+def batch_result(trade_id: str, result: domain.BatchResult) -> BatchResult:
+    """What became of one trade of a batch."""
+    match result.status:
+        case "invalid":
+            return BatchResult(trade_id, "invalid", reason=Problem.INVALID_REQUEST, detail=result.detail)
+        case "undecided":
+            return BatchResult(trade_id, "undecided", reason=result.reason)
+        case "mismatch":
+            reason = Problem.IDEMPOTENCY_MISMATCH
+            return BatchResult(trade_id, "invalid", reason=reason, detail=reason.help)
+    status: Literal["rejected", "accepted"] = "rejected" if result.reason else "accepted"
+    replayed = result.status == "replayed"
+    return BatchResult(trade_id, status, result.sequence, result.reason or UNSET, replayed=replayed)
+
+
+def offer(found: domain.Offer) -> Offer:
+    """An offer."""
+    return Offer(
+        offer_id=found.offer_id,
+        status=found.status,
+        sequence=found.sequence,
+        occurred_at=found.occurred_at,
+        expires_at=found.expires_at,
+        player_1=_offered(found.player_1),
+        player_2=_offered(found.player_2),
+        trade_id=found.trade_id or UNSET,
+    )
+
+
+def _offered(side: domain.Side) -> OfferedSide:
+    return OfferedSide(side.player_id, side.gold, item_quantities(side.items))
+
+
+def catalog() -> ItemList:
+    """The catalog of items."""
+    return ItemList([CatalogItem(item.item_id, item.name, item.level, item.value) for item in ITEMS.values()])
+
+
+def classes() -> ClassList:
+    """The classes that players are drawn from."""
+    return ClassList(
+        [
+            StartingClass(kind.name, kind.weight, kind.gold, item_quantities(dict(kind.items)))
+            for kind in CLASSES.values()
+        ]
+    )
+
+
+# ---------------------------------------------------------------- responses
+
+
+def json(status: int, body: object, headers: dict[str, str] | None = None) -> Response:
+    """A JSON answer."""
+    return Response(msgspec.json.encode(body), status, headers, content_type="application/json")
+
+
+def text(body: str) -> Response:
+    """A text answer."""
+    return Response(body, content_type="text/plain; charset=utf-8")
+
+
+def problem(
+    status: int,
+    reason: str,
+    detail: str,
+    headers: dict[str, str] | None = None,
+    trade: DecidedTrade | UnsetType = UNSET,
+) -> Response:
+    """An error; `trade` is the trade that was decided and refused, if that is the error."""
+    details = ProblemDetails("about:blank", reason.replace("_", " ").capitalize(), status, reason, detail, trade)
+    return Response(msgspec.json.encode(details), status, headers, content_type="application/problem+json")
+
+
+def render_request_error(error: RequestError) -> Response:
+    """An error that Haggle raised."""
+    headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else {}
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    return problem(error.status, error.reason, error.detail, headers)
+
+
+def render_http_error(error: HTTPException) -> Response:
+    """An error that Flask raised, such as 404 for an unknown path."""
+    status = error.code or 500
+    if isinstance(error, RequestEntityTooLarge):
+        drain_body()
+        limit = current_app.config["MAX_CONTENT_LENGTH"]
+        return problem(status, Problem.REQUEST_TOO_LARGE, f"the body is larger than {limit} bytes")
+    if status == 405:
+        allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+        detail = f"{request.path} does not support {request.method}"
+        return problem(status, Problem.METHOD_NOT_ALLOWED, detail, {"Allow": allowed})
+    if status == 404:
+        return problem(status, Problem.NOT_FOUND, f"there is no {request.path}; see /docs")
+    return problem(status, Problem.INVALID_REQUEST, error.description or error.name)
+
+
+def render_defect(error: Exception) -> Response:
+    """Anything else is a defect."""
+    _log.error("defect in a request", exc_info=error, extra={"context": {"path": request.path}})
+    return problem(500, Problem.INTERNAL, "a defect in the engine; its log has the traceback")
+
+
+def drain_body() -> None:
+    """Reads a refused body to its end, within a bound: a client that still writes would not see the answer."""
+    stream, left = request.environ["wsgi.input"], _DRAIN_BYTES
+    while left > 0 and (chunk := stream.read(min(left, 65_536))):
+        left -= len(chunk)

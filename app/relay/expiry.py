@@ -1,0 +1,24 @@
+"""Ends offers whose time is over; what they held is free again. The engine ends those that it comes upon itself."""
+
+import logging
+from typing import Final
+
+from prometheus_client import Counter
+
+from app.errors import Unavailable
+from app.store import Store
+
+_log = logging.getLogger(__name__)
+_AT_ONCE: Final = 100
+
+EXPIRED: Final = Counter("haggle_offers_expired", "Offers whose time was over")
+
+
+def expire_offers(store: Store) -> None:
+    """Ends those that are due; while Redis is away they stay due."""
+    try:
+        while ended := store.offers.expire(_AT_ONCE):
+            EXPIRED.inc(ended)
+            _log.info("offers have expired", extra={"context": {"offers": ended}})
+    except Unavailable as error:
+        _log.warning("offers cannot expire now", extra={"context": {"error": str(error)}})

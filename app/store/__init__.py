@@ -1,0 +1,35 @@
+"""Redis as the store of players, trades, batches, offers and the outbox of events of one realm."""
+
+from redis import Redis
+
+from app.settings import Settings
+from app.store.batches import Batches
+from app.store.client import store_errors
+from app.store.functions import Functions, FunctionsOfOneConnection
+from app.store.keys import Keys
+from app.store.offers import Offers
+from app.store.outbox import Backlog, read_backlog
+from app.store.players import Players
+from app.store.trades import Trades
+
+
+class Store:
+    """The stores of one realm. Their methods raise Unavailable when Redis cannot serve them."""
+
+    def __init__(self, client: Redis, settings: Settings) -> None:
+        self._client = client
+        self._keys = Keys(settings.realm)
+        self._functions = Functions(client, settings)
+        self.players = Players(client, self._keys, self._functions)
+        self.trades = Trades(self._functions, FunctionsOfOneConnection(client, settings))
+        self.batches = Batches(self._functions)
+        self.offers = Offers(self._functions, settings.offers_max_open)
+
+    def assert_takes_commands(self) -> None:
+        """Raises Unavailable while Redis is away, full or read-only."""
+        self._functions.call("takes_commands")
+
+    def backlog(self) -> Backlog:
+        """How far Kafka is behind."""
+        with store_errors():
+            return read_backlog(self._client, self._keys, None)

@@ -1,0 +1,69 @@
+"""The keys of a realm. All carry its hash tag, so that a realm lives on one shard."""
+
+from typing import Final, NamedTuple
+
+OF_FUNCTIONS: Final = {
+    "SEQUENCE_KEY": "sequence",
+    "OUTBOX_KEY": "outbox",
+    "PUBLISHED_KEY": "published",
+    "PLAYER_PREFIX": "player:",
+    "ANSWER_PREFIX": "answer:",
+    "BATCH_PREFIX": "batch:",
+    "OFFER_PREFIX": "offer:",
+    "OPEN_OFFERS_PREFIX": "offers:",
+    "OFFER_EXPIRY_KEY": "offer_expiry",
+    "PLAYER_COUNT_KEY": "players",
+}
+"""The KEYS of every Lua function, in their order, by the names that Lua has for them; an id follows a prefix."""
+
+
+class Keys(NamedTuple):
+    """The keys of a realm that Python uses itself, and those that it hands to Lua."""
+
+    realm: str
+
+    def _key(self, name: str) -> str:
+        return f"{{{self.realm}}}:{name}"
+
+    @property
+    def sequence(self) -> str:
+        """Counts events."""
+        return self._key(OF_FUNCTIONS["SEQUENCE_KEY"])
+
+    @property
+    def outbox(self) -> str:
+        """Stream of events: those that wait for Kafka, and the newest of those that it holds."""
+        return self._key(OF_FUNCTIONS["OUTBOX_KEY"])
+
+    @property
+    def published(self) -> str:
+        """Newest sequence number that Kafka has acknowledged; it never goes back."""
+        return self._key(OF_FUNCTIONS["PUBLISHED_KEY"])
+
+    @property
+    def topic(self) -> str:
+        """Hash of the topic that `published` was acknowledged in: its id, and how many partitions it had."""
+        return self._key("topic")
+
+    @property
+    def rates(self) -> str:
+        """Prefix of what the rate limiter counts."""
+        return self._key("rates")
+
+    @property
+    def player_count(self) -> str:
+        """Counts players; the newest player's id."""
+        return self._key(OF_FUNCTIONS["PLAYER_COUNT_KEY"])
+
+    def player(self, player_id: int | str) -> str:
+        """One player, packed."""
+        return self._key(f"{OF_FUNCTIONS['PLAYER_PREFIX']}{player_id}")
+
+    def answer(self, answer_id: str) -> str:
+        """Stored answer of one trade or offer."""
+        return self._key(f"{OF_FUNCTIONS['ANSWER_PREFIX']}{answer_id}")
+
+    @property
+    def of_functions(self) -> tuple[str, ...]:
+        """The KEYS of every Lua function."""
+        return tuple(self._key(name) for name in OF_FUNCTIONS.values())

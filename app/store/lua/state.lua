@@ -1,0 +1,118 @@
+--[[ What is stored, as one call sees it: players and stored answers.
+
+Both may carry the mark of a batch in progress (batches.lua). Who comes upon one makes of it what the batch left, if that
+was committed, or gives the batch up, so that nobody waits. A call that only reads leaves an open batch alone. ]]
+
+-- The status of a batch that has marked something. One that is open is given up, unless the call only reads.
+local function status_of(realm, batch_id)
+  local key = batch_keys(realm, batch_id)
+  local status = redis.call('HGET', key, 'status')
+  if status == 'open' and not realm.only_reads then redis.call('HSET', key, 'status', 'aborted') end
+  return status
+end
+
+-- ---------------------------------------------------------------- players
+
+-- Makes a player what a committed batch left it, or just takes the mark of one that was given up; returns it packed.
+local function finish_player(realm, player)
+  local _, staged_players = batch_keys(realm, player[BATCH])
+  local player_id, status = player[PLAYER_ID], status_of(realm, player[BATCH])
+  local packed = status == 'committed' and redis.call('HGET', staged_players, player_id)
+  if status == 'open' and realm.only_reads then return cmsgpack.pack(player) end
+  if packed then
+    redis.call('HDEL', staged_players, player_id)
+  else
+    player[BATCH] = false
+    packed = cmsgpack.pack(player)
+  end
+  redis.call('SET', player_key(realm, player_id), packed)
+  return packed
+end
+
+-- The player in memory, one per call, or false if there is none.
+local function load_player(realm, player_id)
+  local player = realm.players[player_id]
+  if player ~= nil then return player end
+  local packed = (realm.staged_players and redis.call('HGET', realm.staged_players, player_id))
+    or redis.call('GET', player_key(realm, player_id))
+  player = packed and cmsgpack.unpack(packed)
+  if player and player[BATCH] then
+    packed = finish_player(realm, player)
+    player = cmsgpack.unpack(packed)
+  end
+  realm.players[player_id], realm.packed[player_id] = player, packed
+  return player
+end
+
+-- Seals a change of a player in memory: the next version, to be written.
+local function change(realm, player)
+  player[VERSION] = player[VERSION] + 1
+  realm.packed[player[PLAYER_ID]] = cmsgpack.pack(player)
+  realm.changed[#realm.changed + 1] = player[PLAYER_ID]
+end
+
+-- Adds to what a player holds of an item, and notes in `touched` that it changed.
+local function add_units(player, item_id, delta, touched)
+  local before = player[ITEMS][item_id] or 0
+  local after = before + delta
+  if before == 0 and after > 0 then player[DISTINCT] = player[DISTINCT] + 1 end
+  if before > 0 and after == 0 then player[DISTINCT] = player[DISTINCT] - 1 end
+  player[ITEMS][item_id] = after > 0 and after or nil
+  touched[item_id] = true
+end
+
+-- Holds (sign 1) or frees (sign -1) in escrow what a side gives.
+local function hold(player, side, sign)
+  player[HELD_GOLD] = player[HELD_GOLD] + sign * side.gold
+  player[OFFERS] = player[OFFERS] + sign
+  for _, line in ipairs(side.lines) do
+    local held = (player[HELD][line[ITEM_ID]] or 0) + sign * line[QUANTITY]
+    player[HELD][line[ITEM_ID]] = held > 0 and held or nil
+  end
+end
+
+-- ---------------------------------------------------------------- stored answers
+
+-- MessagePack of false
+local NOBODY = '\194'
+
+local function finish_answer(realm, answer_id, batch_id)
+  local key, _, staged_answers = batch_keys(realm, batch_id)
+  local status = status_of(realm, batch_id)
+  local staged = status == 'committed' and redis.call('HGET', staged_answers, answer_id)
+  if status == 'open' and realm.only_reads then return false end
+  if not staged then
+    redis.call('DEL', answer_key(realm, answer_id))
+    return false
+  end
+  local committed = redis.call('HMGET', key, 'base', 'occurred_at')
+  local answer = cmsgpack.unpack(staged)
+  answer[ANSWER_SEQUENCE] = answer[ANSWER_SEQUENCE] + tonumber(committed[1])
+  answer[ANSWER_OCCURRED_AT] = committed[2]
+  local packed = cmsgpack.pack(answer)
+  redis.call('SET', answer_key(realm, answer_id), packed, 'EX', realm.answer_ttl_s)
+  redis.call('HDEL', staged_answers, answer_id)
+  return packed
+end
+
+-- The stored answer, or false. While a batch is in progress its answers' keys hold 'batch:' and its id.
+local function load_answer(realm, answer_id)
+  local stored = realm.answers[answer_id] or redis.call('GET', answer_key(realm, answer_id))
+  if stored and string.sub(stored, 1, 6) == 'batch:' then
+    return finish_answer(realm, answer_id, string.sub(stored, 7))
+  end
+  return stored
+end
+
+local function packed_or_nobody(realm, player_id)
+  local player = load_player(realm, player_id)
+  return player and realm.packed[player_id] or NOBODY
+end
+
+-- Keeps the answer, put together from what is packed already.
+local function store_answer(realm, answer_id, fingerprint, body, one, two, previous_1, previous_2)
+  realm.answer_ids[#realm.answer_ids + 1] = answer_id
+  realm.answers[answer_id] = ANSWER_HEAD .. cmsgpack.pack(fingerprint, realm.sequence, realm.occurred_at) .. body
+    .. packed_or_nobody(realm, one.player_id) .. packed_or_nobody(realm, two.player_id)
+    .. cmsgpack.pack(previous_1 or false, previous_2 or false)
+end

@@ -1,0 +1,148 @@
+"""What each command and query does: one function each, which returns its whole result.
+
+HTTP calls these, these call the stores. A refused trade or offer is a result with a reason, not an error.
+"""
+
+import random
+import secrets
+from collections.abc import Sequence
+
+from app.contract.economy import CLASSES
+from app.contract.limits import MAX_AMOUNT
+from app.contract.reasons import OfferOutcome, Problem
+from app.domain import BatchResult, Decision, NewOffer, NewPlayer, Offer, OfferDecision, Player, Side, Trade, Versions
+from app.errors import InvalidRequest, NoSuchOffer, NotFound, Unavailable
+from app.store import Store
+from app.store.functions import in_calls
+
+# ---------------------------------------------------------------- players
+
+
+def create_player(store: Store, username: str | None, player_class: str | None) -> Player:
+    """Creates a player of the class asked for, or of one drawn by weight."""
+    player_class = player_class or _draw_class()
+    if player_class not in CLASSES:
+        raise InvalidRequest(
+            f"player_class {player_class!r} is not one of {', '.join(CLASSES)} - at `$.player_class`",
+            Problem.UNKNOWN_CLASS,
+        )
+    return store.players.create(NewPlayer(username, player_class))
+
+
+def _draw_class() -> str:
+    return random.choices(list(CLASSES), [player_class.weight for player_class in CLASSES.values()])[0]
+
+
+def find_player(store: Store, player_id: int) -> Player:
+    """The player's state; raises NotFound."""
+    player = store.players.find(player_id) if player_id <= MAX_AMOUNT else None
+    if player is None:
+        raise NotFound(f"there is no player {player_id}")
+    return player
+
+
+def list_players(store: Store, cursor: int, limit: int) -> tuple[list[Player], int | None]:
+    """A page of players by id and the cursor of the next page, None after the last."""
+    players = store.players.page(cursor, limit)
+    return players, players[-1].player_id if len(players) == limit else None
+
+
+# ---------------------------------------------------------------- trades
+
+
+def decide_trade(store: Store, trade_id: str | None, sides: tuple[Side, Side]) -> Decision:
+    """Decides a trade; without a name it gets a new one."""
+    return store.trades.decide(Trade(trade_id or _new_name(), *sides))
+
+
+def decide_each(store: Store, trades: Sequence[Trade | BatchResult]) -> list[BatchResult]:
+    """Decides the trades of a batch each for itself; what is a result already, since it is invalid, stays as it is.
+
+    When Redis goes away after the first step, the rest is undecided; before it, raises Unavailable.
+    """
+    due = [trade for trade in trades if isinstance(trade, Trade)]
+    results: list[BatchResult] = []
+    for part in in_calls(due):
+        try:
+            results += store.trades.decide_each(part)
+        except Unavailable as error:
+            if not results:
+                raise
+            results += [BatchResult("undecided", reason=error.reason)] * len(part)
+    found = iter(results)
+    return [next(found) if isinstance(trade, Trade) else trade for trade in trades]
+
+
+def batch_names(key: str | None, trade_ids: Sequence[str | None]) -> list[str]:
+    """The name of each trade of a batch: its own, or the batch's and its place."""
+    prefix = key or _new_name()
+    return [trade_id or f"{prefix}.{place}" for place, trade_id in enumerate(trade_ids)]
+
+
+def decide_together(store: Store, trades: Sequence[Trade]) -> list[BatchResult]:
+    """Decides all trades of a batch or none."""
+    return store.batches.decide(trades)
+
+
+def find_trade(store: Store, trade_id: str) -> Decision:
+    """The decision of a trade; raises NotFound once its stored answer has expired."""
+    decision = store.trades.find(trade_id)
+    if decision is None:
+        raise NotFound(f"no stored answer for trade {trade_id!r}: it was never decided here, or its answer has expired")
+    return decision
+
+
+def list_trades(store: Store, player_id: int, cursor: str, limit: int) -> tuple[list[Decision], str | None]:
+    """A page of a player's accepted trades, newest first, as far back as answers are stored; raises NotFound."""
+    find_player(store, player_id)
+    return store.trades.page_of_player(player_id, cursor, limit)
+
+
+# ---------------------------------------------------------------- offers
+
+
+def make_offer(
+    store: Store, offer_id: str | None, sides: tuple[Side, Side], expires_in_s: int | None, longest_s: int
+) -> OfferDecision:
+    """Player 1 offers what it gives for what it asks for; what it gives is held until the offer ends."""
+    expires_in_s = expires_in_s or longest_s
+    if expires_in_s > longest_s:
+        raise InvalidRequest(f"an offer lasts {longest_s} s at most - at `$.expires_in_s`")
+    return store.offers.make(NewOffer(offer_id or _new_name(), *sides, expires_in_s))
+
+
+def accept_offer(store: Store, offer_id: str, trade_id: str | None, seen: Versions, acting: int | None) -> Decision:
+    """Player 2 accepts an offer, which becomes a trade; `seen` may be the version of player 2 that the caller saw.
+
+    Of whatever is done with an offer, `acting` is the player that does it, or None for the game server.
+    """
+    return store.offers.accept(offer_id, trade_id or _new_name(), seen, acting)
+
+
+def decline_offer(store: Store, offer_id: str, acting: int | None) -> OfferDecision:
+    """Player 2 declines."""
+    return store.offers.close(offer_id, OfferOutcome.DECLINED, acting)
+
+
+def cancel_offer(store: Store, offer_id: str, acting: int | None) -> OfferDecision:
+    """Player 1 cancels."""
+    return store.offers.close(offer_id, OfferOutcome.CANCELLED, acting)
+
+
+def find_offer(store: Store, offer_id: str, acting: int | None) -> Offer:
+    """The offer; raises NotFound, also to players who have no part in it."""
+    offer = store.offers.find(offer_id)
+    if offer is None or acting not in (None, offer.player_1.player_id, offer.player_2.player_id):
+        raise NoSuchOffer(offer_id)
+    return offer
+
+
+def list_offers(store: Store, player_id: int, cursor: int, limit: int) -> tuple[list[Offer], int | None]:
+    """A page of a player's open offers, made and received, by age; raises NotFound."""
+    find_player(store, player_id)
+    offers = store.offers.open_of_player(player_id, cursor, limit)
+    return offers, offers[-1].sequence if len(offers) == limit else None
+
+
+def _new_name() -> str:
+    return secrets.token_hex(16)
