@@ -12,7 +12,7 @@ from app.contract.tables import EVENTS, FORMER_TABLES, VIEWS, View, event_column
 from app.generate import ROOT, generated_files
 from jobs.streams.schema import event_ddl, supported_types
 
-LUA = (ROOT / "app/lua/haggle.lua").read_text()
+LUA = {path.stem: path.read_text() for path in sorted((ROOT / "app/store/lua").glob("*.lua"))}
 
 
 @pytest.mark.parametrize("path", generated_files(), ids=str)
@@ -21,19 +21,18 @@ def test_a_generated_file_is_as_committed(path: Path) -> None:
 
 
 def test_the_lua_function_gives_exactly_the_reasons_of_the_contract_in_their_order() -> None:
-    trade = LUA[LUA.index("local function general_rejection") : LUA.index("local function add_units")]
-    offer = LUA[LUA.index("local function offer_rejection") : LUA.index("local function write_offer")]
+    trade, offer = LUA["rules"].split("local function offer_rejection")
     own = [reason for reason in re.findall(r"return '(\w+)'", offer) if f"'{reason}'" not in trade]
-    assert "'batch_refused'" in LUA
+    assert "'batch_refused'" in LUA["batches"]
     assert ["batch_refused", *re.findall(r"return '(\w+)'", trade), *own] == [str(reason) for reason in Rejection]
 
 
 def test_the_lua_library_writes_the_event_types_and_outcomes_of_the_contract() -> None:
-    written = set(re.findall(r"(?:exchange_body\(|pack\(\{)'(\w+)'", LUA))
+    written = set(re.findall(r"(?:exchange_body\(|pack\(\{)'(\w+)'", "".join(LUA.values())))
     assert written == set(supported_types())
     ends = {str(outcome) for outcome in OfferOutcome}
-    assert "ARGV  3 offer_id, 4 declined | cancelled" in LUA
-    assert set(re.findall(r"close\(realm, .*?, '(\w+)'\)", LUA)) | {"declined", "cancelled"} == ends
+    assert "ARGV  3 offer_id, 4 declined | cancelled" in LUA["offers"]
+    assert set(re.findall(r"close\(realm, .*?, '(\w+)'\)", LUA["offers"])) | {"declined", "cancelled"} == ends
 
 
 def test_every_class_starts_with_899_units_of_999_and_the_weights_are_out_of_20() -> None:

@@ -8,13 +8,14 @@ from app.generate import ROOT
 
 JOBS_MAY_IMPORT = ("app.contract", "app.settings", "app.errors", "app.logs", "app.relay.topic.realm_partition")
 COMPOSITION_ROOTS = {
-    "app/entrypoints/http.py",
-    "app/entrypoints/gunicorn_conf.py",
+    "app/http/app.py",
+    "app/http/gunicorn.py",
     "jobs/embedded/stack.py",  # hands the environment on to the processes it starts
 }
 """Beside every module that is run as a program."""
 
-LAYERS = {"entrypoints": 3, "handlers.py": 2, "adapters": 1}
+LAYERS = {"http": 3, "relay": 3, "usecases": 2, "store": 1, "domain": 0, "contract": -1}
+"""Of app: each may import those that stand lower."""
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -44,15 +45,21 @@ def test_jobs_import_only_contract_settings_errors_and_logs_of_app() -> None:
     assert offenders == []
 
 
-def test_adapters_and_handlers_never_import_what_is_above_them() -> None:
-    def level(name: str) -> int:
-        parts = name.split(".")
-        return LAYERS.get(parts[1], LAYERS.get(f"{parts[1]}.py", 0)) if len(parts) > 1 else 0
-
+def test_each_layer_imports_only_those_below_it() -> None:
     for path in sources("app"):
-        own = LAYERS.get(path.relative_to(ROOT / "app").parts[0])
-        if own:
-            assert [name for name in imports(path) if name.startswith("app.") and level(name) > own] == [], path
+        own = path.relative_to(ROOT / "app").parts[0].removesuffix(".py")
+        for name in imports(path):
+            other = name.split(".")[1] if name.startswith("app.") else own
+            if own in LAYERS and other in LAYERS and other != own:
+                assert LAYERS[other] < LAYERS[own], f"{path} imports {name}"
+
+
+def test_only_the_store_and_the_relay_know_redis_and_only_the_relay_knows_kafka() -> None:
+    rooms = {"redis": {"store", "relay"}, "kafka": {"relay"}, "flask": {"http"}}
+    for path in sources("app"):
+        own = path.relative_to(ROOT / "app").parts[0]
+        for name in imports(path):
+            assert own in rooms.get(name.split(".")[0], {own}), f"{path} imports {name}"
 
 
 def test_only_composition_roots_read_the_environment() -> None:
