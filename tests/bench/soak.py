@@ -5,7 +5,7 @@ time and then committed one by one, through the same session as the stream's: wh
 a day of a game passes in half an hour. The rows are those of a real past, renumbered and, but for its creations,
 repeated. The questions are asked through Trino every so often, while commits go on at the pace of a game. It is run
 twice, each time on a table made anew: without maintenance, and with one every `--every` commits in a process of its
-own, as the timer starts it at 200 trades/s (every 600 commits), unless the one before still runs.
+own, as the timer starts it at 200 trades/s (every 600 commits); while it runs, commits come at the pace of a game too.
 What the questions take on the same rows in few large commits is measured last.
 """
 
@@ -54,7 +54,6 @@ class Soak:
         self._templates = template.localCheckpoint()
         self._files: list[Any] = []
         self._sequence = 0
-        self._maintenance: subprocess.Popen[bytes] | None = None
         self._began = 0.0
         self.maintenances = 0
         self.commit_s: list[float] = []
@@ -112,24 +111,34 @@ class Soak:
         return frame.select(*[column.name for column in EVENTS.columns])
 
     def maintain(self) -> None:
-        """Starts a maintenance beside the commits, unless one runs."""
-        if self._maintenance is not None and self._maintenance.poll() is None:
-            return
+        """A maintenance, beside commits at the pace of a game."""
         environment = {item.name.upper(): str(getattr(self._settings, item.name)) for item in SETTINGS}
         # as many snapshots stay as if the commits had come at the pace of a game
         hurry = _PACE_S * len(self.commit_s) / (time.monotonic() - self._began)
         environment["SNAPSHOT_KEEP_S"] = str(self._settings.snapshot_keep_s / hurry)
         java = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData"
         command = ["nice", "-n", "15", sys.executable, "-m", "jobs.lake.maintenance"]
-        self._maintenance = subprocess.Popen(
-            command, env={**os.environ, **environment, "JAVA_TOOL_OPTIONS": java}, stderr=subprocess.DEVNULL
-        )
+        environment = {**os.environ, **environment, "JAVA_TOOL_OPTIONS": java}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process, self.going_on():
+            assert process.wait() == 0, "maintenance failed"
         self.maintenances += 1
 
-    def end_maintenance(self) -> None:
-        """Waits for the maintenance that runs."""
-        if self._maintenance is not None:
-            assert self._maintenance.wait() == 0, "maintenance failed"
+    @contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Commits go on meanwhile, at the pace of a game."""
+        ended = threading.Event()
+
+        def commits() -> None:
+            while not ended.wait(_PACE_S):
+                self.commit()
+
+        thread = threading.Thread(target=commits)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def measure(self) -> list[Any]:
         """A row of the curve."""
@@ -178,37 +187,22 @@ def soak(given: argparse.Namespace, run: Soak, *, maintained: bool) -> list[list
     """The curve: a row every `--measure` commits, and one at rest after the last maintenance."""
     run.begin()
     rows = []
-    for number in range(1, given.commits + 1):
+    maintain_at, measure_at = given.every, given.measure
+    while len(run.commit_s) < given.commits:
         run.commit()
-        if maintained and number % given.every == 0:
+        if maintained and len(run.commit_s) >= maintain_at:
             run.maintain()
-        if number % given.measure == 0:
-            run.end_maintenance()
-            rows.append(_beside_commits(run))
+            maintain_at += given.every
+        if len(run.commit_s) >= measure_at:
+            with run.going_on():
+                rows.append(run.measure())
             print(" ".join(f"{value:,.2f}" for value in rows[-1]), flush=True)
+            measure_at += given.measure
     if maintained:
         run.maintain()
-        run.end_maintenance()
     rows.append(run.measure())
     print(f"{run.maintenances} maintenances", flush=True)
     return rows
-
-
-def _beside_commits(run: Soak) -> list[Any]:
-    """Asks while commits go on, as they do in a game."""
-    ended = threading.Event()
-
-    def commits() -> None:
-        while not ended.wait(_PACE_S):
-            run.commit()
-
-    thread = threading.Thread(target=commits)
-    thread.start()
-    try:
-        return run.measure()
-    finally:
-        ended.set()
-        thread.join()
 
 
 def fresh(run: Soak, rows: int) -> list[Any]:
