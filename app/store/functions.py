@@ -45,8 +45,8 @@ def _locals(constants: Iterable[tuple[str, str | int]]) -> str:
 
 _SOURCE: Final = _source()
 # engines of two versions work side by side during an upgrade: each calls the functions that it came with
-_NAME: Final = f"haggle_{hashlib.sha256(_SOURCE.encode()).hexdigest()[:8]}"
-LIBRARY: Final = f"#!lua name={_NAME}\nlocal PREFIX = '{_NAME}_'\n{_SOURCE}"
+NAME: Final = f"haggle_{hashlib.sha256(_SOURCE.encode()).hexdigest()[:8]}"
+LIBRARY: Final = f"#!lua name={NAME}\nlocal PREFIX = '{NAME}_'\n{_SOURCE}"
 
 MOST_PER_CALL: Final = 128
 """Trades, players or answers that one call is about at most: a few milliseconds of work; no other waits long."""
@@ -122,7 +122,7 @@ def in_calls(items: Sequence[T]) -> Iterator[Sequence[T]]:
 
 def full_name(function: str) -> str:
     """The name under which Redis knows a function of this version."""
-    return f"{_NAME}_{function}"
+    return f"{NAME}_{function}"
 
 
 def load_library(client: Redis) -> None:

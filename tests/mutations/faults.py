@@ -6,15 +6,20 @@ that a fault whose code has moved is seen at once.
 
 from typing import Final, NamedTuple
 
-LUA: Final = "app/lua/haggle.lua"
-STORE: Final = "app/adapters/redis.py"
-GROUP: Final = "app/adapters/group_commit.py"
-HTTP: Final = "app/entrypoints/http.py"
-GUARD: Final = "app/entrypoints/guard.py"
-RENDERING: Final = "app/entrypoints/rendering.py"
-OPENAPI: Final = "app/entrypoints/openapi.py"
-KAFKA: Final = "app/adapters/kafka.py"
-RELAY: Final = "app/entrypoints/relay.py"
+LUA: Final = "app/store/lua"
+FUNCTIONS: Final = "app/store/functions.py"
+CLIENT: Final = "app/store/client.py"
+OUTBOX: Final = "app/store/outbox.py"
+GROUP: Final = "app/store/group_commit.py"
+BATCH: Final = "app/store/batches.py"
+GUARD: Final = "app/http/guard.py"
+ROUTES: Final = "app/http/routes.py"
+REQUESTS: Final = "app/http/requests.py"
+RESPONSES: Final = "app/http/responses.py"
+METRICS: Final = "app/http/metrics.py"
+OPERATIONS: Final = "app/http/operations.py"
+TOPIC: Final = "app/relay/topic.py"
+LOOP: Final = "app/relay/loop.py"
 
 _TESTS: Final = "tests/integration"
 _EXPLOITS: Final = f"{_TESTS}/test_exploits.py::test_"
@@ -51,36 +56,38 @@ class Fault(NamedTuple):
     tests: tuple[str, ...]
 
 
-def _lua(name: str, old: str, new: str, *tests: str) -> Fault:
-    return Fault(name, (Edit(LUA, old, new),), tests)
+def _lua(name: str, file: str, old: str, new: str, *tests: str) -> Fault:
+    """A fault of one edit in one of the files of the Lua library."""
+    return Fault(name, (Edit(f"{LUA}/{file}.lua", old, new),), tests)
 
 
 _SPLIT: Final = (
     Edit(
-        LUA,
-        """  redis.call('XADD', realm.keys[2], integer_text(realm.sequence) .. '-0', 'occurred_at', realm.occurred_at,
+        f"{LUA}/events.lua",
+        """\
+  redis.call('XADD', realm.keys[OUTBOX_KEY], integer_text(realm.sequence) .. '-0', 'occurred_at', realm.occurred_at,
     'events', packed_list(realm.bodies))
 """,
-        """  redis.call('SET', realm.keys[2] .. ':due', cmsgpack.pack({integer_text(realm.sequence) .. '-0',
+        """  redis.call('SET', realm.keys[OUTBOX_KEY] .. ':due', cmsgpack.pack({integer_text(realm.sequence) .. '-0',
     realm.occurred_at, packed_list(realm.bodies)}))
 """,
     ),
     Edit(
-        LUA,
-        "redis.register_function('haggle_trades', trades)\n",
-        """redis.register_function('haggle_trades', trades)
-redis.register_function('haggle_publish', function(keys)
-  local due = redis.call('GETDEL', keys[2] .. ':due')
+        f"{LUA}/library.lua",
+        "redis.register_function(PREFIX .. 'trades', trades)\n",
+        """redis.register_function(PREFIX .. 'trades', trades)
+redis.register_function(PREFIX .. 'publish', function(keys)
+  local due = redis.call('GETDEL', keys[OUTBOX_KEY] .. ':due')
   local entry = due and cmsgpack.unpack(due)
-  if entry then redis.call('XADD', keys[2], entry[1], 'occurred_at', entry[2], 'events', entry[3]) end
+  if entry then redis.call('XADD', keys[OUTBOX_KEY], entry[1], 'occurred_at', entry[2], 'events', entry[3]) end
   return {'published'}
 end)
 """,
     ),
     Edit(
-        STORE,
-        "self._function(function, *arguments, fcall=fcall)\n",
-        'self._function(function, *arguments, fcall=fcall)\n        self._function("publish")\n',
+        FUNCTIONS,
+        "        reply: list[Any] = self.call(function, *arguments)\n",
+        '        reply: list[Any] = self.call(function, *arguments)\n        self.call("publish")\n',
     ),
 )
 
@@ -91,121 +98,142 @@ FAULTS: Final = (
     )),
     Fault("the function is split in two, as concurrent callers see it", _SPLIT, (_HISTORY,)),
     _lua("a rejection emits no event",
-         "  emit(realm, body)\n  store(realm, trade_id, trade[2], body",
-         "  if not reason then emit(realm, body) end\n  store(realm, trade_id, trade[2], body",
+         "trades", "  emit(realm, body)\n  store_answer(realm, trade_id, trade[TRADE_FINGERPRINT], body",
+         "  if not reason then emit(realm, body) end\n  store_answer(realm, trade_id, trade[TRADE_FINGERPRINT], body",
          _REFUSED),
     _lua("the end of an offer emits no event",
-         "  emit(realm, exchange_body('offer_closed'",
+         "offers", "  emit(realm, exchange_body('offer_closed'",
          "  local _ = (exchange_body('offer_closed'",
          f"{_OFFERS}declining_and_cancelling_free_exactly_what_was_held"),
     _lua("the version is not raised",
-         "player[VERSION] = player[VERSION] + 1", "player[VERSION] = player[VERSION]",
+         "state", "player[VERSION] = player[VERSION] + 1", "player[VERSION] = player[VERSION]",
          f"{_EXPLOITS}a_stale_version_is_refused_on_v1", _RULES + "random_programs_end_like_the_model"),
     _lua("a sequence number is left out now and then",
-         "  realm.sequence = realm.sequence + 1\n",
+         "events", "  realm.sequence = realm.sequence + 1\n",
          "  realm.sequence = realm.sequence + (realm.sequence % 50 == 49 and 2 or 1)\n",
          _HISTORY),
     # ------------------------------------------------------------ the rules
     _lua("items are not checked against what the giver holds",
-         "< line[2] then return true end", "< line[2] then return false end", _REFUSED),
+         "rules", "if free < line[QUANTITY] then return true end",
+         "if free < line[QUANTITY] then return false end", _REFUSED),
     _lua("gold is not checked against what the giver holds",
-         "  return player[GOLD] - player[HELD_GOLD] < side.gold", "  return false", _REFUSED),
+         "rules", "  return player[GOLD] - player[HELD_GOLD] < side.gold", "  return false", _REFUSED),
     _lua("gold is rounded to tens",
-         "  player[GOLD] = player[GOLD] - side.gold + other.gold\n",
+         "trades", "  player[GOLD] = player[GOLD] - side.gold + other.gold\n",
          "  player[GOLD] = math.floor((player[GOLD] - side.gold + other.gold) / 10) * 10\n",
          f"{_RULES}random_programs_end_like_the_model"),
     _lua("gold passes through single precision",
-         "  player[GOLD] = player[GOLD] - side.gold + other.gold\n",
+         "trades", "  player[GOLD] = player[GOLD] - side.gold + other.gold\n",
          "  player[GOLD] = struct.unpack('f', struct.pack('f', player[GOLD] - side.gold + other.gold))\n",
          f"{_EXPLOITS}gold_cannot_overflow_2_to_the_53"),
     _lua("balances may exceed 2^53-1",
-         "  return player[GOLD] - side.gold + other.gold > MAX_AMOUNT", "  return false",
+         "rules", "  return player[GOLD] - side.gold + other.gold > MAX_AMOUNT", "  return false",
          f"{_EXPLOITS}gold_cannot_overflow_2_to_the_53"),
     _lua("capacity is not checked",
-         "  return player[UNITS] - side.units + other.units > player[CAPACITY]", "  return false", _REFUSED),
+         "rules", "  return player[UNITS] - side.units + other.units > player[CAPACITY]", "  return false", _REFUSED),
     _lua("a player may trade with itself",
-         "  if one.player_id == two.player_id then return 'same_player' end\n", "", _REFUSED),
+         "rules", "  if one.player_id == two.player_id then return 'same_player' end\n", "", _REFUSED),
     _lua("a stale version is accepted",
-         "  return (side.seen_version and side.seen_version ~= player[VERSION])", "  return false",
+         "rules", "  return (side.seen_version and side.seen_version ~= player[VERSION])", "  return false",
          f"{_EXPLOITS}a_stale_version_is_refused_on_v1"),
     _lua("a forged state is accepted",
-         "    or (side.seen_state and side.seen_state ~= seen_state_text(player))", "    or false",
+         "rules", "    or (side.seen_state and side.seen_state ~= seen_state_text(player))", "    or false",
          f"{_EXPLOITS}a_forged_state_is_refused_as_stale"),
     _lua("an item that goes both ways is counted once too often",
-         "  for _, line in ipairs(side.lines) do add_units(player, line[1], -line[2], touched) end\n",
+         "trades",
+         "  for _, line in ipairs(side.lines) do add_units(player, line[ITEM_ID], -line[QUANTITY], touched) end\n",
          "  for _, line in ipairs(side.lines) do\n"
-         "    if not touched[line[1]] then add_units(player, line[1], -line[2], touched) end\n  end\n",
+         "    if not touched[line[ITEM_ID]] then add_units(player, line[ITEM_ID], -line[QUANTITY], touched) end\n"
+         "  end\n",
          _SEEDS),
     # ------------------------------------------------------------ idempotency
     _lua("stored answers are not kept",
-         "    redis.call('SET', realm.keys[5] .. answer_id, realm.answers[answer_id], 'EX', realm.answer_ttl_s)\n", "",
+         "events",
+         "    redis.call('SET', answer_key(realm, answer_id), realm.answers[answer_id], 'EX', realm.answer_ttl_s)\n",
+         "",
          _REPLAYED),
     _lua("stored answers are not kept, as callers behind a lossy network see it",
-         "    redis.call('SET', realm.keys[5] .. answer_id, realm.answers[answer_id], 'EX', realm.answer_ttl_s)\n", "",
+         "events",
+         "    redis.call('SET', answer_key(realm, answer_id), realm.answers[answer_id], 'EX', realm.answer_ttl_s)\n",
+         "",
          f"{_LOSSY}each_command_has_one_effect_through_a_network_that_drops_delays_doubles_and_cuts"),
     _lua("a repeat with other content gets the stored answer",
-         "  if answer[1] ~= fingerprint then return {'mismatch', 0, ''} end\n", "",
+         "trades", "  if answer[ANSWER_FINGERPRINT] ~= fingerprint then return {'mismatch', 0, ''} end\n", "",
          f"{_EXPLOITS}a_repeat_with_other_content_is_a_422"),
     _lua("a repeated offer is made again",
-         "  local stored = load_answer(realm, 'offer/' .. offer_id)", "  local stored = false",
+         "offers", "  local stored = load_answer(realm, answer_id)\n  if stored then\n    if cmsgpack",
+         "  local stored = false\n  if stored then\n    if cmsgpack",
          f"{_OFFERS}a_repeated_offer_has_one_effect_and_other_content_is_a_422"),
     Fault("realms share stored answers",
-          (Edit(STORE, '        return self._key(f"answer:{answer_id}")', '        return f"answer:{answer_id}"'),),
+          (Edit(f"{LUA}/realm.lua",
+                "  return realm.keys[ANSWER_PREFIX] .. answer_id", "  return 'answer:' .. answer_id"),),
           (f"{_RULES}realms_do_not_share_idempotency_keys",)),
     # ------------------------------------------------------------ offers
     _lua("what an offer holds can be given away",
-         "  return player[GOLD] - player[HELD_GOLD] < side.gold", "  return player[GOLD] < side.gold",
+         "rules", "  return player[GOLD] - player[HELD_GOLD] < side.gold", "  return player[GOLD] < side.gold",
          f"{_OFFERS}what_is_held_cannot_be_traded_or_offered_a_second_time"),
     _lua("an offer holds no items",
-         "    player[HELD][line[1]] = held > 0 and held or nil\n", "",
+         "state", "    player[HELD][line[ITEM_ID]] = held > 0 and held or nil\n", "",
          f"{_OFFERS}what_is_offered_is_held_and_still_owned"),
     _lua("the end of an offer frees nothing",
-         "  hold(player, offer.one, -1)\n", "",
+         "offers", "  hold(player, offer.one, -1)\n", "",
          f"{_OFFERS}declining_and_cancelling_free_exactly_what_was_held"),
     _lua("an accepted offer still holds",
-         "  local player = load_player(realm, one.player_id)\n  hold(player, one, -1)\n",
+         "offers", "  local player = load_player(realm, one.player_id)\n  hold(player, one, -1)\n",
          "  local player = load_player(realm, one.player_id)\n",
          f"{_OFFERS}accepting_moves_exactly_what_was_held_for_what_was_asked"),
     _lua("an accepted offer stays open",
-         "  if not reason then write_end(realm, offer, 'accepted', trade_id) end\n", "",
+         "offers", "  if not reason then write_end(realm, offer, 'accepted', trade_id) end\n", "",
          f"{_OFFERS}accepting_moves_exactly_what_was_held_for_what_was_asked"),
     _lua("an offer can be accepted after its end",
-         """  if offer.expires_s <= realm.seconds then
-    close(realm, offer, 'expired')
-    return {'closed', 'expired'}
-  end
-  local one, two = offer.one, offer.two
-""",
-         "  local one, two = offer.one, offer.two\n",
+         "offers", "  if offer.expires_s > realm.seconds then return nil end\n", "  if true then return nil end\n",
          f"{_OFFERS}an_offer_expires_by_itself_and_late_acceptance_finds_it_closed",
          f"{_RULES}random_programs_end_like_the_model"),
     # ------------------------------------------------------------ batches
     _lua("the mark of a batch is ignored",
-         "  if player and player[BATCH] then\n", "  if false then\n",
-         f"{_BATCHES}a_committed_batch_is_seen_whole_before_it_is_settled_and_by_its_repeats"),
+         "state", "  if player and player[BATCH] then\n", "  if false then\n",
+         f"{_BATCHES}a_committed_batch_is_seen_whole_before_it_is_finished_and_by_its_repeats"),
     _lua("a command does not give up the open batch that it comes upon",
-         "  if status == 'open' and not realm.only_reads then redis.call('HSET', key, 'status', 'aborted') end\n", "",
+         "state",
+         "  if status == 'open' and not realm.only_reads then redis.call('HSET', key, 'status', 'aborted') end\n",
+         "",
          f"{_BATCHES}a_batch_that_others_always_disturb_is_a_503_without_effect", _HISTORY),
     _lua("a batch is committed though it was given up",
-         "  if redis.call('HGET', key, 'status') ~= 'open' then return {'aborted'} end\n  if not has_room",
+         "batches", "  if redis.call('HGET', key, 'status') ~= 'open' then return {'aborted'} end\n  if not has_room",
          "  if not has_room",
          f"{_BATCHES}a_batch_that_others_always_disturb_is_a_503_without_effect"),
     _lua("a refused batch keeps what was accepted before",
-         "        forget(realm, first)\n", "",
+         "batches", "      forget(realm, first)\n", "",
          f"{_BATCHES}all_or_nothing_accepts_all_or_nothing"),
     Fault("a twin's answers are looked up once only",
-          (Edit(STORE, "        if any(stored) and not all(stored):", "        if False:"),),
+          (Edit(BATCH, "        if any(stored) and not all(stored):", "        if False:"),),
           (f"{_CONCURRENCY}a_large_batch_whose_twin_is_committed_meanwhile_gets_the_same_results",)),
     # ------------------------------------------------------------ bounds and callers
     _lua("the outbox has no bound",
-         "  return realm.sequence - realm.published + events <= realm.outbox_max_entries", "  return true",
+         "realm", "  return realm.sequence - realm.published + events <= realm.outbox_max_entries", "  return true",
          f"{_HTTP}a_full_outbox_is_a_503_before_anything_changes"),
     Fault("the maker of an offer may accept it",
-          (Edit(HTTP, "    offer = _offer_of(offer_id, 2)\n", "    offer = _offer_of(offer_id, 1, 2)\n"),),
+          (Edit(f"{LUA}/offers.lua", "not_for(acting, offer, offer.two)", "not_for(acting, offer, offer.one)"),),
           (f"{_ACCESS}a_player_acts_on_its_own_offers_only",)),
     Fault("players may act for others",
-          (Edit(GUARD, "    if own is not None and own not in player_ids:", "    if False:"),),
+          (Edit(GUARD, "    if owner != caller.player_id:", "    if False:"),),
           (f"{_ACCESS}a_player_acts_on_its_own_offers_only",)),
+    Fault("a stranger is told that an offer is others'",
+          (Edit(f"{LUA}/offers.lua", "  return {is_party and 'forbidden' or 'unknown'}", "  return {'forbidden'}"),),
+          (f"{_ACCESS}a_stranger_is_told_the_same_of_an_offer_as_of_one_that_there_is_not",)),
+    Fault("a stranger is shown an offer",
+          (Edit("app/usecases.py",
+                "offer is None or acting not in (None, offer.player_1.player_id, offer.player_2.player_id)",
+                "offer is None"),),
+          (f"{_ACCESS}a_stranger_is_told_the_same_of_an_offer_as_of_one_that_there_is_not",)),
+    Fault("a player is shown the other one's state",
+          (Edit(ROUTES, "        is_seen = player and self.caller.player_id in (None, player.player_id)\n",
+                "        is_seen = True\n"),),
+          (f"{_ACCESS}a_player_sees_its_own_state_after_a_trade_or_an_offer_and_nobody_elses",)),
+    Fault("a player's names are the game server's too",
+          (Edit("app/auth.py", 'return given if self.player_id is None else f"{self.player_id}~{given}"',
+                "return given"),),
+          (f"{_ACCESS}what_a_player_calls_its_offers_and_trades_takes_no_name_from_the_game_server_or_other_players",)),
     Fault("players may use what is for the game server",
           (Edit(GUARD, "if access is Access.SERVICE and caller.player_id is not None:", "if False:"),),
           (f"{_ACCESS}a_player_may_not_use_what_is_for_the_game_server",)),
@@ -213,86 +241,88 @@ FAULTS: Final = (
           (Edit(GUARD, "        if g.allowance.is_exceeded:", "        if False:"),),
           (f"{_ACCESS}a_caller_beyond_its_rate_gets_429_with_the_time_to_wait_and_others_do_not",)),
     Fault("If-Match is ignored",
-          (Edit(HTTP, '    header = request.headers.get("If-Match")\n', "    header = None\n"),),
+          (Edit(ROUTES, "        header = self.value(operations.IF_MATCH)\n", "        header = None\n"),),
           (f"{_OFFERS}an_acceptance_on_a_state_that_has_changed_is_a_412",)),
     Fault("a 503 does not say when to try again",
-          (Edit(RENDERING, '{"Retry-After": str(error.retry_after_s)}', "{}"),),
+          (Edit(RESPONSES, '{"Retry-After": str(error.retry_after_s)}', "{}"),),
           (f"{_TROUBLE}while_redis_is_full_commands_are_503s_and_reads_go_on",)),
     Fault("Redis is waited for ten times as long",
-          (Edit(STORE, "        socket_timeout=3 * part_s,", "        socket_timeout=30 * part_s,"),),
+          (Edit(CLIENT, "        socket_timeout=3 * part_s,", "        socket_timeout=30 * part_s,"),),
           (f"{_TROUBLE}while_redis_is_frozen_each_request_is_a_503_soon",)),
     Fault("the functions are loaded at the start only",
-          (Edit(STORE, '            if "function not found" not in str(error).lower():', "            if True:"),),
+          (Edit(FUNCTIONS, '            if "function not found" not in str(error).lower():', "            if True:"),),
           (f"{_TROUBLE}redis_without_the_functions_is_given_them_again",)),
     Fault("the broken connection of the group commit fails a call",
-          (Edit(STORE, "        except RedisConnectionError:\n            return self._client.fcall(*words)\n",
-                "        except RedisConnectionError:\n            raise\n"),),
+          (Edit(FUNCTIONS,
+                "            except RedisConnectionError:\n                return self._client.fcall(*words)\n",
+                "            except RedisConnectionError:\n                raise\n"),),
           (f"{_TROUBLE}redis_that_was_restarted_between_two_trades_costs_no_503",)),
     Fault("readiness does not ask whether commands are taken",
-          (Edit(HTTP, "        services.store.assert_takes_commands()\n", ""),),
+          (Edit(ROUTES, "        call.store.assert_takes_commands()\n", ""),),
           (f"{_TROUBLE}while_redis_is_full_commands_are_503s_and_reads_go_on",)),
     Fault("without Redis there are no metrics",
-          (Edit("app/entrypoints/metrics.py", "    except Unavailable:\n        return now\n",
+          (Edit(METRICS, "    except Unavailable:\n        return now\n",
                 "    except Unavailable:\n        raise\n"),),
           (f"{_TROUBLE}while_redis_is_gone_each_request_is_a_503_soon",)),
     Fault("a group that gets no answer lets those behind it wait",
           (Edit(GROUP, "        if isinstance(outcomes[0], Unavailable):", "        if False:"),),
           (f"{_GROUPS}a_failed_call_fails_its_requests_and_without_redis_those_behind_it",)),
     Fault("a batch nested too deeply is a defect",
-          (Edit(HTTP, "UnicodeDecodeError, RecursionError) as error", "UnicodeDecodeError) as error"),),
+          (Edit(REQUESTS, "UnicodeDecodeError, RecursionError) as error", "UnicodeDecodeError) as error"),),
           (f"{_TESTS}/test_openapi_fuzz.py::test_what_was_found_is_refused",)),
     Fault("an answer of a route is not described",
-          (Edit(OPENAPI, "TradeRequest, (_KEY, _IF_MATCH), (400, 409,", "TradeRequest, (_KEY, _IF_MATCH), (400,"),),
+          (Edit(OPERATIONS,
+                "requests.TradeRequest, problems=_EXCHANGE,", "requests.TradeRequest, problems=_COMMAND,"),),
           (f"{_TESTS}/test_openapi_fuzz.py::test_answers_to_fitting_requests_are_as_described[POST /v1/trades]",)),
     # ------------------------------------------------------------ the relay
     Fault("a topic that was created anew is published to as if nothing had happened",
-          (Edit(KAFKA, "        self.check_topic()\n        self._check_offset(offsets[0])\n", ""),),
+          (Edit(TOPIC, "        self.check_topic()\n        self._check_offset(offsets[0])\n", ""),),
           (f"{_RELAY}nothing_is_committed_in_a_topic_that_was_created_anew",)),
     Fault("a topic that was created anew is published to as if nothing had happened, under load",
-          (Edit(KAFKA, "        self.check_topic()\n        self._check_offset(offsets[0])\n", ""),),
+          (Edit(TOPIC, "        self.check_topic()\n        self._check_offset(offsets[0])\n", ""),),
           (f"{_RELAYED}a_topic_deleted_under_load_is_filled_again[delete_and_create]",)),
     Fault("a log that went back is published to as if nothing had happened",
-          (Edit(KAFKA, "        if offset <= self._newest_offset:", "        if False:"),),
+          (Edit(TOPIC, "        if offset <= self._newest_offset:", "        if False:"),),
           (f"{_RELAY}nothing_is_committed_in_a_log_that_went_back",)),
     Fault("another realm's open transaction hides events from the relay",
-          (Edit(KAFKA, '        while self._offset(partition, OffsetSpec.LATEST, "read_committed") < end:',
+          (Edit(TOPIC, '        while self._offset(partition, OffsetSpec.LATEST, "read_committed") < end:',
                 "        while False:"),),
           (f"{_RELAYED}events_behind_another_realms_open_transaction_are_found",)),
     Fault("a commit without an answer is taken for done",
-          (Edit(KAFKA, "        if not result.wait(timeout_ms=1_000 * _COMMIT_TIMEOUT_S):",
+          (Edit(TOPIC, "        if not result.wait(timeout_ms=1_000 * _COMMIT_TIMEOUT_S):",
                 "        if result.wait(timeout_ms=1_000 * _COMMIT_TIMEOUT_S) is None:"),),
           (f"{_RELAY}a_commit_that_is_not_answered_has_a_deadline",)),
     Fault("Kafka acknowledges what is in its page cache",
-          (Edit(KAFKA, '        "flush.messages": "1",\n', ""),),
+          (Edit(TOPIC, '        "flush.messages": "1",\n', ""),),
           (f"{_RELAYED}an_existing_topic_gets_flushes_and_bounds",)),
     Fault("an existing topic stays as it is configured",
-          (Edit(KAFKA, "            self._configure(config)\n", "            pass\n"),),
+          (Edit(TOPIC, "            self._configure(config)\n", "            pass\n"),),
           (f"{_RELAYED}an_existing_topic_gets_flushes_and_bounds",)),
     Fault("events that have expired are published again",
-          (Edit(RELAY, "(published.sequence if has_expired else 0)", "0"),),
+          (Edit(LOOP, "(published.sequence if has_expired else 0)", "0"),),
           (f"{_RELAY}a_topic_whose_retention_is_over_is_not_filled_again",
            f"{_RELAYED}events_that_have_expired_are_not_published_again")),
     Fault("a topic that was lost is not filled again",
-          (Edit(RELAY, "(published.sequence if has_expired else 0)", "published.sequence"),),
+          (Edit(LOOP, "(published.sequence if has_expired else 0)", "published.sequence"),),
           (f"{_RELAY}a_wiped_topic_is_filled_from_the_oldest_event_that_is_kept",
            f"{_RELAYED}a_topic_deleted_while_nothing_is_played_is_filled_again")),
     Fault("another number of partitions is not noticed",
-          (Edit(RELAY, "    check_partitions(held.topic, published)\n", ""),),
+          (Edit(LOOP, "    check_partitions(content.topic, published)\n", ""),),
           (f"{_RELAYED}another_number_of_partitions_is_refused_while_running_and_at_the_start",)),
     Fault("a deleted topic is noticed by the next event only",
-          (Edit(RELAY, "                publisher.check_topic()\n", ""),),
+          (Edit(LOOP, "                publisher.check_topic()\n", ""),),
           (f"{_RELAYED}a_topic_deleted_while_nothing_is_played_is_filled_again",)),
     Fault("what was published goes back",
-          (Edit(STORE, "if tonumber(ARGV[1]) > tonumber(redis.call('GET', KEYS[1]) or 0) then", "if true then"),),
+          (Edit(OUTBOX, "if tonumber(ARGV[1]) > tonumber(redis.call('GET', KEYS[1]) or 0) then", "if true then"),),
           (f"{_RELAYED}the_outbox_keeps_the_newest_published_events_and_they_do_not_count_as_waiting",)),
     Fault("the outbox forgets what is published",
-          (Edit(STORE, "max(0, position - self._keep_entries) + 1", "position + 1"),),
+          (Edit(OUTBOX, "max(0, position - self._keep_entries) + 1", "position + 1"),),
           (f"{_RELAYED}the_outbox_keeps_the_newest_published_events_and_they_do_not_count_as_waiting",)),
     Fault("published events that are kept count as waiting",
-          (Edit(STORE, 'xrange(keys.outbox, min=f"{position + 1}-0", count=1)', "xrange(keys.outbox, count=1)"),),
+          (Edit(OUTBOX, 'xrange(keys.outbox, min=f"{position + 1}-0", count=1)', "xrange(keys.outbox, count=1)"),),
           (f"{_RELAYED}the_outbox_keeps_the_newest_published_events_and_they_do_not_count_as_waiting",)),
     Fault("a transaction of the relay holds as many entries as it may hold events",
-          (Edit(STORE, "            if len(events) >= limit:\n                break\n", ""),),
+          (Edit(OUTBOX, "            if len(events) >= limit:\n                break\n", ""),),
           (f"{_RELAYED}a_batch_is_bounded_though_an_entry_holds_the_events_of_a_whole_call",)),
 )  # fmt: skip
 

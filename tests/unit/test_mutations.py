@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.store.functions import LIBRARY, NAME
 from tests.conftest import Realm
 from tests.mutations.faults import FAULTS, LUA, QUICKER, Fault
 
@@ -29,11 +30,12 @@ def test_a_fault_names_tests_that_there_are(fault: Fault) -> None:
 
 def test_a_fault_in_lua_is_still_a_program(realm: Realm) -> None:
     for fault in FAULTS:
-        source = (ROOT / LUA).read_text()
+        source = LIBRARY
         for edit in fault.edits:
-            source = source.replace(edit.old, edit.new) if edit.file == LUA else source
-        source = source.replace("name=haggle", "name=fault").replace("'haggle_", "'fault_")
-        realm.redis.function_load(source, replace=True)
+            if edit.file.startswith(LUA):
+                assert source.count(edit.old) == 1, edit.old
+                source = source.replace(edit.old, edit.new)
+        realm.redis.function_load(source.replace(NAME, "fault"), replace=True)
     realm.redis.function_delete("fault")
 
 
