@@ -1,4 +1,4 @@
-"""Calls to the engine with the service key. Used by the audit, the smoke test and the simulation."""
+"""Calls to the engine with the service key."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""How far behind each stage is, from the metrics of relay and streams. Called by `haggle status`."""
+"""How far behind each stage is, from the metrics of relay and streams."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The embedded stack: starts, watches and stops its processes under supervisord. Called by the `haggle` command.
+"""The embedded stack: starts, watches and stops its processes under supervisord.
 
 A stack lives in a home folder: data/, config/, logs/, stack.json with its ports, so that data written under an
 address is found again under it, and keys.json with the engine's keys. supervisord restarts what dies; this module only

@@ -6,7 +6,6 @@ each state must follow from the one before it. What came after, it adds to each 
 which must give what Redis said. All queries of an audit are bounded by sequence numbers. Rows are only ever added, and
 those of a realm in the order of their sequence, so all queries see the same rows, whatever is appended meanwhile.
 
-Called by `haggle audit`, the demo and the tests.
 """
 
 import time

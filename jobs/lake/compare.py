@@ -1,4 +1,4 @@
-"""Compares what Redis says of players with what the events say, each at the version that was read. Called by the audit.
+"""Compares what Redis says of players with what the events say, each at the version that was read.
 
 Players change while they are read. So the book stands at an event before the first was read, and what came after it,
 the `tail`, is added change by change, up to the version that was read.

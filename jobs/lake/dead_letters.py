@@ -1,4 +1,4 @@
-"""Records that are not valid events, as Trino shows them: listing them, and showing one. Called by the CLI."""
+"""Records that are not valid events, as Trino shows them: listing them, and showing one."""
 
 from collections.abc import Iterator
 from typing import Any, Final

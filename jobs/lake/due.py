@@ -1,4 +1,4 @@
-"""What maintenance has to do, from what the table looks like: pure choices. Called by jobs/lake/maintenance.py.
+"""What maintenance has to do, from what the table looks like: pure choices.
 
 Files of a day are merged in tiers. A tier holds the files below a size, each tier's size is `FAN_IN` times that of the
 tier before, and the files of a tier are merged when there are `FAN_IN` of them: so an event is rewritten once for each

@@ -2,7 +2,7 @@
 
 They stand in a schema of their own, `haggle`, beside Iceberg's catalog. `audits` has a row per audit; `audited_players`
 is what the newest exact audit has proved of each player, on which the next one builds; `accepted_losses` are ranges of
-sequence numbers that nobody has any more. Called by the audit, `haggle accept-loss` and the report.
+sequence numbers that nobody has any more.
 """
 
 from collections.abc import Iterable, Iterator

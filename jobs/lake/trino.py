@@ -1,4 +1,4 @@
-"""Questions to Trino: reads a file of sql/ and runs it. Called by the report and the audit."""
+"""Questions to Trino: reads a file of sql/ and runs it."""
 
 import time
 from collections.abc import Iterator

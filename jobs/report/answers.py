@@ -1,4 +1,4 @@
-"""Asks the business questions and compares the answers with the reference run. Called by report/render.py's callers."""
+"""Asks the business questions and compares the answers with the reference run."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Writes a report as report.html (figures inline, no outside resource) and report.json. Called by `haggle report`."""
+"""Writes a report as report.html (figures inline, no outside resource) and report.json."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The folder that reports are kept in: one folder each, named by time, and `newest`. Called by `haggle report`."""
+"""The folder that reports are kept in: one folder each, named by time, and `newest`."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""A kept-alive HTTP/1.1 connection of the simulation to the engine. Called by run.py.
+"""A kept-alive HTTP/1.1 connection of the simulation to the engine.
 
 A general client takes three times the processor time of this one, and on one machine it takes it from the engine. In
 turn this one reads just what the engine sends: answers with a Content-Length.

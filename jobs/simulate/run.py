@@ -1,4 +1,4 @@
-"""Carries out a plan against the engine over HTTP, many requests at a time. Called by `haggle simulate`.
+"""Carries out a plan against the engine over HTTP, many requests at a time.
 
 Trades that share a player are sent in the order of the plan; others run side by side. A request that got no answer,
 or 429 or 503, is sent again with the same trade_id: the engine decides it once. Offers come after the trades.

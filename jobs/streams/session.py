@@ -1,4 +1,4 @@
-"""The Spark session of the streaming application, made from the settings. Called by main.py and the tests."""
+"""The Spark session of the streaming application, made from the settings."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""Pure DataFrame → DataFrame functions from Kafka records to the rows of the table `events`. Called by landing.py.
+"""Pure DataFrame → DataFrame functions from Kafka records to the rows of the table `events`.
 
 Input is what Spark's Kafka source gives: key, value, topic, partition, offset, timestamp. All expressions are built
 once and used for every micro-batch: building one takes a call into the JVM for each of its thousand parts.
