@@ -64,7 +64,8 @@ class Trade(Struct, frozen=True):
 class Decision(Struct, frozen=True):
     """What was decided of a trade: why it was refused, if it was, what either side gives, and both players after it.
 
-    A player that does not exist is None. `is_replayed`: it was decided before, and this is its stored answer.
+    A player that does not exist is None. `is_replayed`: it was decided before. `is_recalled`: so long ago that its
+    whole answer is kept no longer; then the players are as they are now, and the sides may be unknown (None).
     """
 
     trade_id: str
@@ -72,17 +73,18 @@ class Decision(Struct, frozen=True):
     sequence: int
     occurred_at: datetime
     reason: Rejection | None
-    side_1: events.Side
-    side_2: events.Side
+    side_1: events.Side | None
+    side_2: events.Side | None
     player_1: Player | None
     player_2: Player | None
     is_replayed: bool
+    is_recalled: bool
 
 
 class BatchResult(Struct, frozen=True, array_like=True):
-    """What became of one trade of a batch: decided, replayed, mismatch, invalid or undecided, and why if not accepted.
+    """What became of one trade of a batch: decided, replayed, recalled, mismatch, invalid or undecided.
 
-    `reason` is '' if it was accepted; `detail` says what is wrong with one that is invalid.
+    `reason` says why it was not accepted, '' if it was; `detail` says what is wrong with one that is invalid.
     """
 
     status: str

@@ -33,8 +33,11 @@ class Settings:
     engine_connections: int = _setting(256, "requests that each worker serves at once", low=1)
     engine_drain_s: int = _setting(30, "time that running requests get to finish on a stop", unit="s", low=1)
     request_max_bytes: int = _setting(2 * _MIB, "largest request body", unit="bytes", low=1024)
-    answer_ttl_s: int = _setting(
-        86_400, "how long the stored answer of a trade or offer, and a closed offer, is kept", unit="s", low=86_400
+    decided_keep_s: int = _setting(
+        86_400, "how long at least is known what was decided under the name of a trade or offer", unit="s", low=86_400
+    )
+    answer_full_s: int = _setting(
+        600, "how long at least the whole answer to a trade, and an offer that has ended, is kept", unit="s", low=1
     )
     offer_ttl_s: int = _setting(86_400, "time until an offer expires that names none, and the longest", unit="s", low=1)
     offers_max_open: int = _setting(100, "open offers that a player may have made", low=1)

@@ -85,15 +85,15 @@ def decide_together(store: Store, trades: Sequence[Trade]) -> list[BatchResult]:
 
 
 def find_trade(store: Store, trade_id: str) -> Decision:
-    """The decision of a trade; raises NotFound once its stored answer has expired."""
+    """The decision of a trade; raises NotFound once it is kept no longer."""
     decision = store.trades.find(trade_id)
     if decision is None:
-        raise NotFound(f"no stored answer for trade {trade_id!r}: it was never decided here, or its answer has expired")
+        raise NotFound(f"trade {trade_id!r} is not known: it was never decided here, or too long ago")
     return decision
 
 
 def list_trades(store: Store, player_id: int, cursor: str, limit: int) -> tuple[list[Decision], str | None]:
-    """A page of a player's accepted trades, newest first, as far back as answers are stored; raises NotFound."""
+    """A page of a player's accepted trades, newest first, as far back as whole answers are kept; raises NotFound."""
     find_player(store, player_id)
     return store.trades.page_of_player(player_id, cursor, limit)
 

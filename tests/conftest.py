@@ -22,7 +22,7 @@ from app.http.app import create_app
 from app.settings import Settings, load_settings
 from app.store.client import connect
 from app.store.functions import load_library
-from app.store.keys import Keys
+from app.store.keys import OF_FUNCTIONS, Keys
 from app.store.outbox import Outbox
 from jobs.embedded.servers import processes, valkey_binary
 from jobs.embedded.stack import Stack
@@ -154,6 +154,12 @@ class Realm:
         state = list(msgspec.msgpack.decode(self.redis.get(self.keys.player(player_id))))
         state[FIELDS.index("gold")] = gold
         self.redis.set(self.keys.player(player_id), msgspec.msgpack.encode(state))
+
+    def end_time_of_offer(self, offer_id: str) -> None:
+        """Puts the end of an open offer into the past."""
+        keys = dict(zip(OF_FUNCTIONS, self.keys.of_functions, strict=True))
+        self.redis.hset(f"{keys['OFFER_PREFIX']}{offer_id}", "expires_s", 1)
+        self.redis.zadd(keys["OFFER_EXPIRY_KEY"], {offer_id: 1})
 
 
 @pytest.fixture

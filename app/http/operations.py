@@ -176,7 +176,7 @@ CREATE_TOKEN: Final = Operation(
 )  # fmt: skip
 LIST_TRADES: Final = Operation(
     "GET", "/v1/players/{player_id}/trades", _Player, Owner.PATH,
-    "List a player's accepted trades, newest first, as far back as answers are kept", {200: responses.TradePage},
+    "List a player's accepted trades, newest first, as far back as whole answers are kept", {200: responses.TradePage},
     (PLAYER_ID, FIRST, LIMIT), problems=(404, 422, 503),
 )  # fmt: skip
 LIST_OFFERS: Final = Operation(

@@ -50,24 +50,29 @@ class TradedSide(Struct, frozen=True):
 
 
 class DecidedTrade(Struct, frozen=True):
-    """A decided trade; `reason` says why it was rejected."""
+    """A decided trade; `reason` says why it was rejected. What either side gave is left out where it is not kept."""
 
     trade_id: str
     status: Literal["accepted", "rejected"]
     sequence: int
     occurred_at: datetime
-    player_1: TradedSide
-    player_2: TradedSide
+    player_1: TradedSide | UnsetType = UNSET
+    player_2: TradedSide | UnsetType = UNSET
     reason: Rejection | UnsetType = UNSET
     offer_id: str | UnsetType = UNSET
 
 
 class TradeResult(Struct, frozen=True):
-    """A decided trade and both players' states after it; null where there is no such player."""
+    """A decided trade and both players; null where there is no such player, or it is not the caller's to see.
+
+    `players_as_of` says whether they are as they were after the trade, or as they are now: of a trade that was decided
+    longer ago than ANSWER_FULL_S no more is known than the decision.
+    """
 
     trade: DecidedTrade
     player_1: Player | None
     player_2: Player | None
+    players_as_of: Literal["trade", "now"]
 
 
 class TradePage(Struct, frozen=True):
@@ -186,12 +191,16 @@ class ClassList(Struct, frozen=True):
 
 
 class Health(Struct, frozen=True):
-    """Whether commands are taken, how many events wait for Kafka, and since when the oldest does."""
+    """Whether commands are taken, how many events wait for Kafka, and since when the oldest does.
+
+    `redis_full_in_s`: when Redis' memory will be full if it grows as in the last hour; null while it does not.
+    """
 
     status: str
     outbox_entries: int
     outbox_age_s: float
     sequence: int
+    redis_full_in_s: float | None
 
 
 class Liveness(Struct, frozen=True):
@@ -251,13 +260,8 @@ def decided_trade(decision: domain.Decision) -> DecidedTrade:
     )
 
 
-def _traded(side: events.Side) -> TradedSide:
-    return TradedSide(side.player_id, side.gold, side.items)
-
-
-def trade_result(decision: domain.Decision) -> TradeResult:
-    """A decided trade, and both players after it."""
-    return TradeResult(decided_trade(decision), player_or_none(decision.player_1), player_or_none(decision.player_2))
+def _traded(side: events.Side | None) -> TradedSide | UnsetType:
+    return UNSET if side is None else TradedSide(side.player_id, side.gold, side.items)
 
 
 def batch_result(trade_id: str, result: domain.BatchResult) -> BatchResult:
@@ -271,7 +275,7 @@ def batch_result(trade_id: str, result: domain.BatchResult) -> BatchResult:
             reason = Problem.IDEMPOTENCY_MISMATCH
             return BatchResult(trade_id, "invalid", reason=reason, detail=reason.help)
     status: Literal["rejected", "accepted"] = "rejected" if result.reason else "accepted"
-    replayed = result.status == "replayed"
+    replayed = result.status != "decided"
     return BatchResult(trade_id, status, result.sequence, result.reason or UNSET, replayed=replayed)
 
 

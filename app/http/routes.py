@@ -314,14 +314,15 @@ def ready(call: Call) -> Response:
     settings = call.services.settings
     try:
         call.store.assert_takes_commands()
-        backlog = call.store.backlog()
+        backlog, memory = call.store.backlog(), call.store.memory()
     except Unavailable as error:
         # says why, such as a wrong password: the answer itself does not
         context = {"detail": advice(settings, error.__cause__), "error": str(error.__cause__)}
         _log.warning("not ready", extra={"context": context})
         raise
     is_full = backlog.entries >= settings.outbox_max_entries
-    health = responses.Health("outbox full" if is_full else "ok", backlog.entries, backlog.age_s, backlog.sequence)
+    status, full_in_s = "outbox full" if is_full else "ok", memory.full_in_s if memory else None
+    health = responses.Health(status, backlog.entries, backlog.age_s, backlog.sequence, full_in_s)
     return responses.json(503 if is_full else 200, health)
 
 
@@ -351,7 +352,8 @@ def _trade_response(call: Call, decision: Decision) -> Response:
 
 def _trade_result(status: int, call: Call, decision: Decision, headers: dict[str, str]) -> Response:
     trade = responses.decided_trade(decision)
-    result = responses.TradeResult(trade, call.shown(decision.player_1), call.shown(decision.player_2))
+    players = (call.shown(decision.player_1), call.shown(decision.player_2))
+    result = responses.TradeResult(trade, *players, "now" if decision.is_recalled else "trade")
     return responses.json(status, result, headers)
 
 

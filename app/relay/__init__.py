@@ -1,1 +1,1 @@
-"""The realm's background process: moves events from the outbox to Kafka, ends offers whose time is over."""
+"""The realm's background process: moves events to Kafka, ends offers whose time is over, forgets what is too old."""

@@ -15,6 +15,7 @@ from app.logs import configure_logs
 from app.relay.expiry import expire_offers
 from app.relay.lag import show_lag
 from app.relay.loop import BrokenSequence, Relay
+from app.relay.retention import Retention
 from app.settings import load_settings
 from app.store import Store
 from app.store.client import connect
@@ -23,6 +24,7 @@ from app.store.outbox import Outbox
 _log = logging.getLogger(__name__)
 _EXPIRY_INTERVAL_S = 1.0
 _LAG_INTERVAL_S = 0.5
+_RETENTION_INTERVAL_S = 1.0
 
 
 def main() -> None:
@@ -32,9 +34,10 @@ def main() -> None:
     start_http_server(settings.relay_metrics_port, settings.listen_host)
     client = connect(settings)
     outbox, store = Outbox(client, settings.realm, settings.outbox_keep_entries), Store(client, settings)
-    relay = Relay(settings, outbox)
+    relay, retention = Relay(settings, outbox), Retention(client, store, settings)
     _repeat("expire-offers", _EXPIRY_INTERVAL_S, lambda: expire_offers(store))
     _repeat("show-lag", _LAG_INTERVAL_S, lambda: show_lag(relay.position, outbox, settings.realm))
+    _repeat("retention", _RETENTION_INTERVAL_S, retention.go_on)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: relay.stop())
     try:

@@ -7,6 +7,7 @@ from app.store.batches import Batches
 from app.store.client import store_errors
 from app.store.functions import Functions, FunctionsOfOneConnection
 from app.store.keys import Keys
+from app.store.memory import Memory, read_memory
 from app.store.offers import Offers
 from app.store.outbox import Backlog, read_backlog
 from app.store.players import Players
@@ -19,6 +20,7 @@ class Store:
     def __init__(self, client: Redis, settings: Settings) -> None:
         self._client = client
         self._keys = Keys(settings.realm)
+        self._decided_keep_s = settings.decided_keep_s
         self._functions = Functions(client, settings)
         self.players = Players(client, self._keys, self._functions)
         self.trades = Trades(self._functions, FunctionsOfOneConnection(client, settings))
@@ -28,6 +30,16 @@ class Store:
     def assert_takes_commands(self) -> None:
         """Raises Unavailable while Redis is away, full or read-only."""
         self._functions.call("takes_commands")
+
+    def forget_old(self, answers_s: float, most_keys: int) -> int:
+        """Removes records and whole answers that are kept no longer; returns how many keys that was."""
+        removed: int = self._functions.call("forget_old", self._decided_keep_s, answers_s, most_keys)
+        return removed
+
+    def memory(self) -> Memory | None:
+        """What the relay has seen of Redis' memory; None before the first time."""
+        with store_errors():
+            return read_memory(self._client, self._keys)
 
     def backlog(self) -> Backlog:
         """How far Kafka is behind."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 from app.domain import BatchResult, Trade
 from app.errors import BatchContended, IdempotencyMismatch, Unavailable
 from app.store.functions import MOST_PER_CALL, Functions, in_calls
-from app.store.layout import encode, fingerprint, pack_trades, read_answer, read_results
+from app.store.layout import digest_of_trade, encode, fingerprint, pack_trades, read_results
 
 _log = logging.getLogger(__name__)
 _STAGING_ATTEMPTS: Final = 5
@@ -34,7 +34,7 @@ class Batches:
         raise BatchContended
 
     def _decide(self, function: str, trades: Sequence[Trade], *arguments: str | int) -> list[BatchResult]:
-        status, reply, *_ = self._functions.decide(function, pack_trades(trades), *arguments)
+        status, reply, *_ = self._functions.decide(function, *pack_trades(trades), *arguments)
         if status == b"mismatch":
             raise IdempotencyMismatch(reply.decode())
         return read_results(reply)
@@ -59,8 +59,8 @@ class Batches:
         """What is known already of the trades of a batch; raises IdempotencyMismatch."""
         found: list[BatchResult | None] = []
         for part in in_calls(trades):
-            stored = self._functions.call("answers", encode([trade.trade_id for trade in part]))
-            found += [_stored_result(trade, packed) for trade, packed in zip(part, stored, strict=True)]
+            stored = self._functions.call("decisions", b"".join(digest_of_trade(trade.trade_id) for trade in part))
+            found += [_stored_result(*pair) for pair in zip(part, stored, strict=True)]
         return found
 
     def _refuse(self, trades: Sequence[Trade], culprit: int, reason: str) -> list[BatchResult]:
@@ -77,7 +77,7 @@ class Batches:
         """One attempt at a large batch; None if another command came in between."""
         batch_id, staged = uuid.uuid4().hex, 0
         for part in in_calls(trades):
-            status, *rest = self._functions.decide("stage", pack_trades(part), batch_id, staged)
+            status, *rest = self._functions.decide("stage", *pack_trades(part), batch_id, staged)
             if status == b"aborted":
                 return None
             if status == b"refused":
@@ -92,20 +92,20 @@ class Batches:
     def _finish(self, batch_id: str, trades: Sequence[Trade]) -> None:
         """Writes what a committed batch changed in its place; what is left undone here, others do when they see it."""
         players = {side.player_id: None for trade in trades for side in (trade.player_1, trade.player_2)}
-        ids = [trade.trade_id for trade in trades]
+        ids = [digest_of_trade(trade.trade_id) for trade in trades]
         due: list[tuple[Any, Any]] = [(part, []) for part in in_calls(list(players))]
         due += [([], part) for part in in_calls(ids)]
         try:
-            for player_ids, trade_ids in due:
-                self._functions.call("finish_batch", batch_id, encode(player_ids), encode(trade_ids))
+            for player_ids, digests in due:
+                self._functions.call("finish_batch", batch_id, encode(player_ids), b"".join(digests))
         except Unavailable as error:
             _log.warning("a committed batch is not finished yet", extra={"context": {"error": str(error)}})
 
 
-def _stored_result(trade: Trade, packed: bytes | None) -> BatchResult | None:
-    answer = read_answer(packed) if packed else None
-    if answer is None:
+def _stored_result(trade: Trade, found: list[Any] | None) -> BatchResult | None:
+    if not found:
         return None
-    if answer.fingerprint != fingerprint(trade):
+    content, sequence, _, reason, _ = found
+    if content != fingerprint(trade):
         raise IdempotencyMismatch(trade.trade_id)
-    return BatchResult("replayed", answer.sequence, answer.reason or "")
+    return BatchResult("replayed", sequence, reason.decode())

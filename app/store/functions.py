@@ -28,7 +28,7 @@ LATENCY: Final = Histogram(
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0),
 )
 
-_PARTS: Final = ("realm", "state", "events", "rules", "trades", "batches", "offers", "library")
+_PARTS: Final = ("realm", "players", "decisions", "events", "rules", "trades", "batches", "offers", "library")
 """The files of the library, each of which uses those before it."""
 
 
@@ -60,7 +60,7 @@ class Functions:
     def __init__(self, client: Redis, settings: Settings) -> None:
         self._client = client
         keys = Keys(settings.realm).of_functions
-        self.fixed: Final = (len(keys), *keys, settings.outbox_max_entries, settings.answer_ttl_s)
+        self.fixed: Final = (len(keys), *keys, settings.outbox_max_entries, settings.answer_full_s)
         """The arguments of every call: the number of keys, the keys, and the first of ARGV."""
 
     def decide(self, function: str, *arguments: Any) -> list[Any]:

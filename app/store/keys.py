@@ -7,7 +7,9 @@ OF_FUNCTIONS: Final = {
     "OUTBOX_KEY": "outbox",
     "PUBLISHED_KEY": "published",
     "PLAYER_PREFIX": "player:",
-    "ANSWER_PREFIX": "answer:",
+    "RETAINED_KEY": "retained",
+    "DECIDED_PREFIX": "decided:",
+    "ANSWERS_PREFIX": "answers:",
     "BATCH_PREFIX": "batch:",
     "OFFER_PREFIX": "offer:",
     "OPEN_OFFERS_PREFIX": "offers:",
@@ -59,9 +61,10 @@ class Keys(NamedTuple):
         """One player, packed."""
         return self._key(f"{OF_FUNCTIONS['PLAYER_PREFIX']}{player_id}")
 
-    def answer(self, answer_id: str) -> str:
-        """Stored answer of one trade or offer."""
-        return self._key(f"{OF_FUNCTIONS['ANSWER_PREFIX']}{answer_id}")
+    @property
+    def memory(self) -> str:
+        """Hash of what the relay has seen of Redis' memory."""
+        return self._key("memory")
 
     @property
     def of_functions(self) -> tuple[str, ...]:

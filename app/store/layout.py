@@ -5,7 +5,7 @@ false, as Lua has it. A table of Lua whose keys are 1 to n is packed as a list: 
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
@@ -16,12 +16,15 @@ from app.contract.economy import ITEMS
 from app.contract.events import SCHEMA_VERSION, Event, Holding, Line, SettledSide, State
 from app.contract.limits import MAX_AMOUNT
 from app.contract.reasons import OfferOutcome, Rejection
-from app.domain import BatchResult, Decision, NewOffer, Offer, Player, Side, Trade
+from app.domain import BatchResult, Decision, Offer, Player, Side, Trade
 
 _Units = dict[int, int] | list[int]
 _Text = str | bool
+_Place = tuple[int, int] | bool
 
 encode: Final = msgpack.Encoder().encode
+_DIGEST_BYTES: Final = 12
+_FINGERPRINT_BYTES: Final = 8
 
 
 # ---------------------------------------------------------------- what Lua keeps
@@ -30,8 +33,8 @@ encode: Final = msgpack.Encoder().encode
 class _Player(Struct, array_like=True):
     """`units`, `distinct` and `value` (in gold) count all items; `gold` and `items` count what offers hold too.
 
-    `offers`: open offers that it made, which hold `held_gold` and `held`. `last_trade`: its newest accepted trade.
-    `batch`: the batch in progress that has marked it.
+    `offers`: open offers that it made, which hold `held_gold` and `held`. `last_trade`: where the answer of its newest
+    accepted trade stands. `batch`: the batch in progress that has marked it.
     """
 
     player_id: int
@@ -47,7 +50,7 @@ class _Player(Struct, array_like=True):
     held_gold: int
     held: _Units
     offers: int
-    last_trade: _Text
+    last_trade: _Place
     batch: _Text
 
 
@@ -87,25 +90,19 @@ class _ExchangeBody(Struct, array_like=True):
     player_2: _SideBody
 
 
-class StoredAnswer(Struct, array_like=True):
-    """The stored answer of a trade or offer: the body of its event, and the players after it.
+class _Answer(Struct, array_like=True):
+    """The whole answer of a trade: the body of its event, and both players.
 
-    `previous_*` name the trade of either player before it.
+    `previous_*`: where the answer of either player's trade before it stands.
     """
 
-    fingerprint: str
     sequence: int
     occurred_at: str
     body: _ExchangeBody
     player_1: _Player | bool
     player_2: _Player | bool
-    previous_1: _Text
-    previous_2: _Text
-
-    @property
-    def reason(self) -> Rejection | None:
-        """Why it was refused, or None."""
-        return Rejection(str(self.body.reason)) if self.body.reason else None
+    previous_1: _Place
+    previous_2: _Place
 
 
 # ---------------------------------------------------------------- what Lua is sent
@@ -127,7 +124,6 @@ class _SentSide(Struct, array_like=True):
 
 class _SentTrade(Struct, array_like=True):
     id: str
-    fingerprint: str
     player_1: _SentSide
     player_2: _SentSide
 
@@ -135,8 +131,12 @@ class _SentTrade(Struct, array_like=True):
 def lua_constants() -> Iterator[tuple[str, str | int]]:
     """The constants of the Lua library: bounds, and the place of each field of what is packed (from 1)."""
     yield "MAX_AMOUNT", MAX_AMOUNT
-    yield "ANSWER_HEAD", f"'\\{_head(StoredAnswer)}'"
-    packed = (("", _Player), ("ANSWER_", StoredAnswer), ("BODY_", _ExchangeBody))
+    yield "DIGEST_BYTES", _DIGEST_BYTES
+    yield "FINGERPRINT_BYTES", _FINGERPRINT_BYTES
+    yield "ANSWER_HEAD", f"'\\{_head(_Answer)}'"
+    yield "REASONS", "{" + ", ".join(f"'{reason}'" for reason in Rejection) + "}"
+    yield "REASON_PLACES", "{" + ", ".join(f"{name} = {n}" for n, name in enumerate(Rejection, start=1)) + "}"
+    packed = (("", _Player), ("ANSWER_", _Answer), ("BODY_", _ExchangeBody))
     for prefix, struct in (*packed, ("TRADE_", _SentTrade), ("SIDE_", _SentSide), ("", _SentLine)):
         for place, name in enumerate(struct.__struct_fields__, start=1):
             yield f"{prefix}{name.upper()}", place
@@ -147,9 +147,10 @@ def _head(struct: type[Struct]) -> int:
     return 0x90 + len(struct.__struct_fields__)
 
 
-def pack_trades(trades: Iterable[Trade]) -> bytes:
-    """Trades, as the functions take them."""
-    return encode([_sent_trade(trade) for trade in trades])
+def pack_trades(trades: Sequence[Trade]) -> tuple[bytes, bytes]:
+    """Trades, and of each its digest and fingerprint one after the other: Lua's MessagePack knows no binary strings."""
+    tells = b"".join(digest_of_trade(trade.trade_id) + fingerprint(trade) for trade in trades)
+    return encode([_sent_trade(trade) for trade in trades]), tells
 
 
 def pack_sides(*sides: Side) -> bytes:
@@ -162,18 +163,23 @@ def pack_units(units: dict[int, int]) -> bytes:
     return encode(_sent_lines(units))
 
 
-def fingerprint(command: Trade | NewOffer) -> str:
+def digest_of_trade(trade_id: str) -> bytes:
+    """What stands for the name of a trade among records, too long for two names to share by chance."""
+    return hashlib.blake2b(b"trade/" + trade_id.encode(), digest_size=_DIGEST_BYTES).digest()
+
+
+def digest_of_offer(offer_id: str) -> bytes:
+    """What stands for the name of an offer."""
+    return hashlib.blake2b(b"offer/" + offer_id.encode(), digest_size=_DIGEST_BYTES).digest()
+
+
+def fingerprint(content: Any) -> bytes:
     """What tells a command from others of the same name."""
-    return hash_of(encode(command))
-
-
-def hash_of(content: bytes) -> str:
-    """A hash that is short, and that nobody meets by chance."""
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+    return hashlib.blake2b(encode(content), digest_size=_FINGERPRINT_BYTES).digest()
 
 
 def _sent_trade(trade: Trade) -> _SentTrade:
-    return _SentTrade(trade.trade_id, fingerprint(trade), _sent_side(trade.player_1), _sent_side(trade.player_2))
+    return _SentTrade(trade.trade_id, _sent_side(trade.player_1), _sent_side(trade.player_2))
 
 
 def _sent_side(side: Side) -> _SentSide:
@@ -190,12 +196,11 @@ def _sent_lines(units: dict[int, int]) -> list[_SentLine]:
 
 # ---------------------------------------------------------------- what comes back
 
-_answers: Final = msgpack.Decoder(StoredAnswer)
+_answers: Final = msgpack.Decoder(_Answer)
 _players: Final = msgpack.Decoder(_Player)
+_player_or_false: Final = msgpack.Decoder(_Player | bool)
 _results: Final = msgpack.Decoder(list[BatchResult])
 _sides: Final = msgpack.Decoder(list[_SentSide])
-read_answer: Final = _answers.decode
-"""The stored answer that is packed."""
 read_results: Final = _results.decode
 """The results of trades that are packed."""
 
@@ -205,8 +210,12 @@ def read_player(packed: bytes) -> Player:
     return _player(_players.decode(packed))
 
 
-def player_or_none(packed: _Player | bool) -> Player | None:  # noqa: FBT001 false stands for no such player
-    """A player of a stored answer, or None if there was none."""
+def read_player_or_none(packed: bytes) -> Player | None:
+    """The player that is packed, or None for false."""
+    return _player_or_none(_player_or_false.decode(packed))
+
+
+def _player_or_none(packed: _Player | bool) -> Player | None:  # noqa: FBT001 false stands for no such player
     return None if isinstance(packed, bool) else _player(packed)
 
 
@@ -229,22 +238,30 @@ def _sorted(units: _Units) -> dict[int, int]:
     return dict(sorted(units.items()) if isinstance(units, dict) else enumerate(units, start=1))
 
 
-def decision(packed: bytes, *, is_replayed: bool) -> Decision:
-    """The decision of a stored answer."""
-    stored = read_answer(packed)
-    body = stored.body
+def decision(status: str, packed: bytes) -> Decision:
+    """The decision of an answer; `status` is how it came about: decided, replayed or recalled."""
+    answer = _answers.decode(packed)
+    body = answer.body
     return Decision(
         trade_id=str(body.trade_id),
         offer_id=str(body.offer_id) if body.offer_id else None,
-        sequence=stored.sequence,
-        occurred_at=as_time(stored.occurred_at),
-        reason=stored.reason,
+        sequence=answer.sequence,
+        occurred_at=as_time(answer.occurred_at),
+        reason=Rejection(str(body.reason)) if body.reason else None,
         side_1=_side(body.player_1),
         side_2=_side(body.player_2),
-        player_1=player_or_none(stored.player_1),
-        player_2=player_or_none(stored.player_2),
-        is_replayed=is_replayed,
+        player_1=_player_or_none(answer.player_1),
+        player_2=_player_or_none(answer.player_2),
+        is_replayed=status != "decided",
+        is_recalled=status == "recalled",
     )
+
+
+def recalled(trade_id: str, sequence: int, occurred_at: bytes, reason: bytes) -> Decision:
+    """The decision of a trade whose record alone is kept."""
+    refused = Rejection(reason.decode()) if reason else None
+    at = as_time(occurred_at.decode())
+    return Decision(trade_id, None, sequence, at, refused, None, None, None, None, is_replayed=True, is_recalled=True)
 
 
 def read_offer(offer_id: bytes, flat: list[bytes]) -> Offer:

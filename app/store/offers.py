@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from app.contract.reasons import OfferOutcome
+from app.contract.reasons import OfferOutcome, Rejection
 from app.domain import Decision, NewOffer, Offer, OfferDecision, Versions
 from app.errors import Forbidden, IdempotencyMismatch, InvalidRequest, NoSuchOffer, OfferNotOpen
 from app.store.functions import Functions
 from app.store.layout import (
     decision,
+    digest_of_offer,
+    digest_of_trade,
     fingerprint,
-    hash_of,
     pack_sides,
-    player_or_none,
-    read_answer,
     read_offer,
     read_player,
+    read_player_or_none,
 )
 
 
@@ -26,14 +26,24 @@ class Offers:
         self._max_open = max_open
 
     def make(self, new: NewOffer) -> OfferDecision:
-        """Makes the offer, or gives its stored answer; raises IdempotencyMismatch if its content differs."""
-        arguments = (fingerprint(new), pack_sides(new.player_1, new.player_2), new.expires_in_s, self._max_open)
-        status, *rest = self._functions.decide("make_offer", new.offer_id, *arguments)
+        """Makes the offer, or says what became of it; raises IdempotencyMismatch if its content differs.
+
+        Raises OfferNotOpen if it was made and ended so long ago that it is kept no longer.
+        """
+        sides = pack_sides(new.player_1, new.player_2)
+        names = (new.offer_id, digest_of_offer(new.offer_id), fingerprint(new))
+        status, *rest = self._functions.decide("make_offer", *names, sides, new.expires_in_s, self._max_open)
         if status == b"mismatch":
             raise IdempotencyMismatch(new.offer_id)
-        stored = read_answer(rest[0])
-        player_1 = player_or_none(stored.player_1)
-        return OfferDecision(stored.reason, _offer_or_none(rest[1]), player_1, is_replayed=status == b"replayed")
+        reason, offer, player_1 = rest
+        if not reason and not offer[1]:
+            raise OfferNotOpen(new.offer_id, "over")
+        return OfferDecision(
+            Rejection(reason.decode()) if reason else None,
+            None if reason else read_offer(*offer),
+            read_player_or_none(player_1),
+            is_replayed=status == b"replayed",
+        )
 
     def accept(self, offer_id: str, trade_id: str, seen: Versions, acting: int | None) -> Decision:
         """Player 2 accepts; the trade, or raises NotFound, Forbidden, OfferNotOpen or IdempotencyMismatch.
@@ -42,16 +52,15 @@ class Offers:
         """
         if len(seen) > 1:
             raise InvalidRequest(f"If-Match names players {', '.join(map(str, seen))}; only player 2 accepts")
-        (player, version) = next(iter(seen.items()), ("", ""))
-        content = hash_of(f"{offer_id}/{version}".encode())
-        arguments = (offer_id, trade_id, content, acting or "", player, version)
-        status, *rest = self._functions.decide("accept_offer", *arguments)
+        player, version = next(iter(seen.items()), ("", ""))
+        names = (offer_id, trade_id, digest_of_trade(trade_id), fingerprint((offer_id, version)))
+        status, *rest = self._functions.decide("accept_offer", *names, acting or "", player, version)
         if status == b"other_player":
             raise InvalidRequest(f"If-Match names player {player}, who does not accept this offer")
         if status == b"mismatch":
             raise IdempotencyMismatch(trade_id)
         _raise_unless_done(offer_id, status, rest)
-        return decision(rest[0], is_replayed=status == b"replayed")
+        return decision(status.decode(), rest[0])
 
     def close(self, offer_id: str, outcome: OfferOutcome, acting: int | None) -> OfferDecision:
         """Ends an open offer, or finds that it had ended that way before; raises what `accept` raises."""
@@ -74,14 +83,12 @@ class Offers:
         return [read_offer(*found) for found in self._functions.call("offers", "", player_id, after, limit)]
 
 
-def _offer_or_none(found: list[Any]) -> Offer | None:
-    return read_offer(*found) if found[1] else None
-
-
 def _raise_unless_done(offer_id: str, status: bytes, rest: list[Any]) -> None:
     if status == b"unknown":
         raise NoSuchOffer(offer_id)
     if status == b"forbidden":
         raise Forbidden(f"that is for the other player of offer {offer_id!r} to do")
+    if status == b"gone":
+        raise OfferNotOpen(offer_id, "over")
     if status == b"closed":
         raise OfferNotOpen(offer_id, rest[0].decode())

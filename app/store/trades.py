@@ -6,7 +6,7 @@ from app.domain import BatchResult, Decision, Trade
 from app.errors import IdempotencyMismatch
 from app.store.functions import MOST_PER_CALL, Functions
 from app.store.group_commit import GroupCommit
-from app.store.layout import decision, encode, pack_trades, read_results
+from app.store.layout import decision, digest_of_trade, pack_trades, read_results, recalled
 
 
 class Trades:
@@ -22,23 +22,31 @@ class Trades:
         result, answer = self._group_commit.carry_out(trade)
         if result.status == "mismatch":
             raise IdempotencyMismatch(trade.trade_id)
-        return decision(answer, is_replayed=result.status == "replayed")
+        return decision(result.status, answer)
 
     def _decide_with_answers(self, trades: Sequence[Trade]) -> list[tuple[BatchResult, bytes]]:
-        _, packed, answers = self._functions_of_groups.decide("trades", pack_trades(trades), 1)
+        _, packed, answers = self._functions_of_groups.decide("trades", *pack_trades(trades), 1)
         return list(zip(read_results(packed), answers, strict=True))
 
     def decide_each(self, trades: Sequence[Trade]) -> list[BatchResult]:
         """Decides at most MOST_PER_CALL trades in one step, each for itself."""
-        _, packed, _ = self._functions.decide("trades", pack_trades(trades), "")
+        _, packed, _ = self._functions.decide("trades", *pack_trades(trades), "")
         return read_results(packed)
 
     def find(self, trade_id: str) -> Decision | None:
-        """The stored answer of a trade; None if there never was one or it has expired."""
-        (packed,) = self._functions.call("answers", encode([trade_id]))
-        return decision(packed, is_replayed=True) if packed else None
+        """What is known of a trade; None if it was never decided or that is kept no longer."""
+        (found,) = self._functions.call("decisions", digest_of_trade(trade_id))
+        if not found:
+            return None
+        _, sequence, occurred_at, reason, answer = found
+        return decision("replayed", answer) if answer else recalled(trade_id, sequence, occurred_at, reason)
 
     def page_of_player(self, player_id: int, first: str, limit: int) -> tuple[list[Decision], str | None]:
-        """A player's accepted trades, newest first, from the one named `first` on, and the name of the next."""
-        following, *found = self._functions.call("player_trades", player_id, first, limit)
-        return [decision(packed, is_replayed=True) for packed in found], following.decode() or None
+        """A player's accepted trades, newest first, from the place `first` on ('' for the newest), and the next place.
+
+        As far back as whole answers are kept.
+        """
+        place = first.split(".") if first else ("", "")
+        sequence, minute, *found = self._functions.call("player_trades", player_id, *place, limit)
+        following = f"{sequence}.{minute}" if sequence else None
+        return [decision("replayed", packed) for packed in found], following

@@ -29,7 +29,7 @@ from app.settings import Settings, load_settings
 from app.store import Store
 from app.store.client import connect
 from app.store.functions import MOST_PER_CALL
-from app.store.keys import Keys
+from app.store.keys import OF_FUNCTIONS, Keys
 from jobs.embedded.servers import valkey_binary
 from jobs.simulate.run import Order, simulate
 from tests.bench import relay
@@ -176,7 +176,10 @@ class Bench:
         table("Single durable trades, 16 connections",
               ("nothing/s", "trades/s", "ratio", "p50 ms", "p99 ms", "script of 3 commands/s"), rows)  # fmt: skip
 
-        print(f"a stored answer of a one-for-one trade: {mean_answer_bytes(settings):.0f} bytes in memory\n")
+        record, answer = (mean_bytes(settings, prefix) for prefix in ("DECIDED_PREFIX", "ANSWERS_PREFIX"))
+        print(
+            f"of a one-for-one trade, the record takes {record:.0f} bytes and the whole answer {answer:.0f} in memory\n"
+        )
 
     def _script(self, settings: Settings) -> float:
         words = ["EVAL", _READ_STATE_WRITE_STATE_WRITE_EVENT, "2", "{b}:s", "{b}:x", "x" * 300]
@@ -310,11 +313,14 @@ def count_players(settings: Settings) -> int:
     return int(counted or 0)
 
 
-def mean_answer_bytes(settings: Settings) -> float:
-    """What a stored answer takes in memory."""
-    client, pattern = connect(settings), f"{Keys(settings.realm).answer('')}*"
-    found = itertools.islice(client.scan_iter(pattern, count=1_000), 1_000)
-    return statistics.mean(client.memory_usage(key) or 0 for key in found)
+def mean_bytes(settings: Settings, prefix: str) -> float:
+    """What an entry of the hashes with this prefix takes in memory."""
+    client: Any = connect(settings)
+    name = dict(zip(OF_FUNCTIONS, Keys(settings.realm).of_functions, strict=True))[prefix]
+    found = list(itertools.islice(client.scan_iter(f"{name}*", count=1_000), 1_000))
+    size: int = sum(client.memory_usage(key, samples=0) for key in found)
+    entries: int = sum(client.hlen(key) for key in found)
+    return size / entries
 
 
 def without_items(trade: dict[str, Any]) -> dict[str, Any]:

@@ -249,7 +249,8 @@ def decided(exchange: Exchange) -> Iterator[tuple[int, bool, list[dict[str, Any]
         for result in body["results"]:
             yield result["sequence"], result["replayed"], []
     elif exchange.command.path == "/v1/offers" and "offer" in body:
-        yield body["offer"]["sequence"], is_replay, [body["player_1"]]
+        # a repeat shows the player as it is now
+        yield body["offer"]["sequence"], is_replay, [] if is_replay else [body["player_1"]]
 
 
 def windows_of(exchanges: list[Exchange]) -> dict[int, Window]:
@@ -325,7 +326,7 @@ def check_repeats(exchanges: list[Exchange]) -> None:
         if "results" in body:
             body = [{**result, "replayed": None} for result in body["results"]]
         elif "offer" in body:
-            body = {**body, "offer": {**body["offer"], "status": None, "trade_id": None}}
+            body = {**body["offer"], "status": None, "trade_id": None}
         assert first.setdefault(exchange.command.key, body) == body
 
 

@@ -150,7 +150,7 @@ def essence(body: bytes, path: str) -> Any:
         return [{**result, "replayed": None} for result in answer["results"]]
     if path.endswith(("/decline", "/cancel")):
         return answer["offer"]
-    return {**answer, "offer": {**answer["offer"], "status": None, "trade_id": None}} if "offer" in answer else answer
+    return {**answer["offer"], "status": None, "trade_id": None} if "offer" in answer else answer
 
 
 # ---------------------------------------------------------------- between callers and engine

@@ -98,19 +98,13 @@ def test_an_offer_expires_by_itself_and_late_acceptance_finds_it_closed(redis_se
     for offer_id in ("late", "swept"):
         make(client, offer_id=offer_id, expires_in_s=1)
     for offer_id in ("late", "swept"):
-        put_into_the_past(realm, offer_id)
+        realm.end_time_of_offer(offer_id)
     late = client.post("/v1/offers/late/accept")
     assert (late.status_code, late.json["detail"]) == (409, "offer 'late' is expired already")  # type: ignore[index]
     store = Store(realm.redis, where)
     assert [store.offers.expire(10), store.offers.expire(10)] == [1, 0]
     assert state(client, 1) == {**before, "version": 5}
     assert [(client.get(f"/v1/offers/{name}").json or {})["status"] for name in ("late", "swept")] == ["expired"] * 2
-
-
-def put_into_the_past(realm: Realm, offer_id: str) -> None:
-    keys = realm.keys.of_functions
-    realm.redis.hset(f"{keys[6]}{offer_id}", "expires_s", 1)
-    realm.redis.zadd(keys[8], {offer_id: 1})
 
 
 def test_a_refused_acceptance_leaves_the_offer_open_and_held(client: FlaskClient, realm: Realm) -> None:

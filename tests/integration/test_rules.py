@@ -148,7 +148,7 @@ class World:
         """Puts the offer's end into the past, and lets the sweep or an acceptance find it."""
         if offer.status != "open":
             return
-        expire_now(self.realm, offer_id)
+        self.realm.end_time_of_offer(offer_id)
         self.model.close(offer, "expired")
         if len(self._offer_ids) % 2:
             answer = self.client.post(f"/v1/offers/{offer_id}/accept")
@@ -165,7 +165,7 @@ class World:
             return
         again = self.client.post(path, json=body, headers={"Idempotency-Key": key})
         assert again.status_code == first.status_code
-        assert without_status(again.json) == without_status(first.json)
+        assert lasting(again.json) == lasting(first.json)
 
     def new_engine(self) -> None:
         self.client = client_of(self.where)
@@ -212,12 +212,6 @@ class World:
             assert all(player.items.get(line.item_id, 0) == line.quantity for line in state.items)
 
 
-def expire_now(realm: Realm, offer_id: str) -> None:
-    keys = realm.keys.of_functions
-    realm.redis.hset(f"{keys[6]}{offer_id}", "expires_s", 1)
-    realm.redis.zadd(keys[8], {offer_id: 1})
-
-
 def sides_json(one: ModelSide, two: ModelSide) -> dict[str, Any]:
     return {"player_1": one.as_json(), "player_2": two.as_json()}
 
@@ -231,11 +225,13 @@ def expect(answer: TestResponse, reason: str) -> None:
     assert (answer.status_code, answer.json.get("reason", "")) == (409 if reason else 201, reason)
 
 
-def without_status(answer: Any) -> Any:
-    """The answer without what may have changed since: whether it is a repeat, and how an offer stands."""
+def lasting(answer: Any) -> Any:
+    """The answer without what may have changed since: if it is a repeat, and how an offer and its maker stand."""
     if "results" in answer:
         return [{**result, "replayed": True} for result in answer["results"]]
-    return {**answer, "offer": {**answer["offer"], "status": "", "trade_id": ""}} if "offer" in answer else answer
+    if "offer" in answer:
+        return {**answer["offer"], "status": "", "trade_id": ""}
+    return answer
 
 
 def total(model: ModelRealm) -> Counter[int]:

@@ -2,7 +2,7 @@
 
 A small one is decided in one call. One that is too large for it takes `stage` call by call, then `commit` in one short
 step, then `finish_batch` call by call. Staging decides trades on copies of the players, and marks each player and each
-answer's key with the batch. Who comes upon a mark of a batch that is still open gives that batch up and goes on, so
+name with the batch. Who comes upon a mark of a batch that is still open gives that batch up and goes on, so
 nobody waits; who comes upon one of a committed batch first makes that key what the batch left it (state.lua). So the
 commit is one status, and whatever ends afterwards, everyone sees all of the batch. ]]
 
@@ -36,13 +36,13 @@ local function accepted_without_the_rest(list, results)
   end
 end
 
---[[ all_or_nothing: decides trades together; no trade_id twice. A repeat of a batch gets its answers; with a part of its
+--[[ all_or_nothing: decides trades together; no trade_id twice. A repeat of a batch gets its results; with a part of its
 trades refused before, the rest is refused too.
-ARGV  3 MessagePack of the trades
+ARGV  3 MessagePack of the trades, 4 their digests and fingerprints
 Returns what `trades` returns, or {'mismatch', trade_id} if one had other content or was accepted without the rest. ]]
 local function all_or_nothing(keys, args)
-  local realm, list = open_realm(keys, args), cmsgpack.unpack(args[3])
-  local results, due, refused, other = find_stored(realm, list)
+  local realm, list = open_realm(keys, args), read_trades(args[3], args[4])
+  local results, due, refused, other = find_decided(realm, list)
   if due > 0 and due < #list and refused == 0 then other = other or accepted_without_the_rest(list, results) end
   if other then return {'mismatch', other} end
   if due > 0 and not has_room(realm, due) then return {'outbox_full'} end
@@ -56,11 +56,11 @@ local function all_or_nothing(keys, args)
 end
 
 --[[ refuse_trades: refuses the next trades of a large batch.
-ARGV  3 MessagePack of the trades, 4 which of them was refused, or 0, 5 the reason
+ARGV  3 and 4 as of `all_or_nothing`, 5 which of the trades was refused, or 0, 6 the reason
 Returns what `trades` returns, or {'mismatch', trade_id}. ]]
 local function refuse_trades(keys, args)
-  local realm, list, culprit, reason = open_realm(keys, args), cmsgpack.unpack(args[3]), tonumber(args[4]), args[5]
-  local results, due, _, other = find_stored(realm, list)
+  local realm, list, culprit, reason = open_realm(keys, args), read_trades(args[3], args[4]), tonumber(args[5]), args[6]
+  local results, due, _, other = find_decided(realm, list)
   if other then return {'mismatch', other} end
   if due > 0 and not has_room(realm, due) then return {'outbox_full'} end
   refuse_all(realm, list, results, culprit, reason)
@@ -79,35 +79,38 @@ end
 
 -- Writes what a call has staged, which is forgotten if the batch is not committed in time.
 local function write_staged(realm, batch_id)
-  local key, staged_players, staged_answers, staged_events = batch_keys(realm, batch_id)
+  local key, staged_players, staged_decisions, staged_events = batch_keys(realm, batch_id)
   for player_id in pairs(realm.players) do
     redis.call('HSET', staged_players, player_id, realm.packed[player_id])
     mark_player(realm, player_id, batch_id)
   end
-  for trade_id, answer in pairs(realm.answers) do
-    redis.call('HSET', staged_answers, trade_id, answer)
-    redis.call('SET', answer_key(realm, trade_id), 'batch:' .. batch_id, 'EX', realm.answer_ttl_s)
+  local segment = open_segment(realm)
+  for digest, record in pairs(realm.decided) do
+    local staged = cmsgpack.pack({record.sequence, record.fingerprint, cmsgpack.unpack(record.answer)})
+    redis.call('HSET', staged_decisions, digest, staged)
+    redis.call('HSET', shard_key(realm, segment, digest), digest, batch_id)
   end
+  write_retained(realm)
   redis.call('RPUSH', staged_events, #realm.bodies, packed_list(realm.bodies))
-  for _, staged in ipairs({key, staged_players, staged_answers, staged_events}) do
+  for _, staged in ipairs({key, staged_players, staged_decisions, staged_events}) do
     redis.call('EXPIRE', staged, STAGING_TTL_S)
   end
 end
 
 --[[ stage: decides the next trades of a batch.
-ARGV  3 MessagePack of the trades, 4 batch_id, 5 number of trades staged before
+ARGV  3 and 4 as of `all_or_nothing`, 5 batch_id, 6 number of trades staged before
 Returns {'staged'}, {'refused', which of these trades, reason} or {'aborted'}: start again. ]]
 local function stage(keys, args)
-  local realm, list, batch_id, offset = open_realm(keys, args), cmsgpack.unpack(args[3]), args[4], tonumber(args[5])
-  local key, staged_players, staged_answers, staged_events = batch_keys(realm, batch_id)
+  local realm, list, batch_id, offset = open_realm(keys, args), read_trades(args[3], args[4]), args[5], tonumber(args[6])
+  local key, staged_players, staged_decisions, staged_events = batch_keys(realm, batch_id)
   if offset == 0 then redis.call('HSET', key, 'status', 'open') end
   if redis.call('HGET', key, 'status') ~= 'open' then return {'aborted'} end
-  realm.staged_players, realm.sequence = staged_players, offset
+  realm.staged_players, realm.sequence_before, realm.sequence = staged_players, realm.sequence, offset
   for i, trade in ipairs(list) do
-    local reason = load_answer(realm, trade[TRADE_ID]) and 'answered' or decide(realm, trade)
-    if reason ~= '' then
-      redis.call('DEL', key, staged_players, staged_answers, staged_events)
-      return reason == 'answered' and {'aborted'} or {'refused', i, reason}
+    local reason = find_decision(realm, trade[TRADE_DIGEST]) and 'decided' or decide(realm, trade)
+    if reason then
+      redis.call('DEL', key, staged_players, staged_decisions, staged_events)
+      return reason == 'decided' and {'aborted'} or {'refused', i, reason}
     end
   end
   write_staged(realm, batch_id)
@@ -119,7 +122,7 @@ ARGV  3 batch_id, 4 number of its trades
 Returns {'committed', sequence before its first event, occurred_at}, {'aborted'} or {'outbox_full'}. ]]
 local function commit(keys, args)
   local realm, batch_id, trade_count = open_realm(keys, args), args[3], tonumber(args[4])
-  local key, staged_players, staged_answers, staged_events = batch_keys(realm, batch_id)
+  local key, staged_players, staged_decisions, staged_events = batch_keys(realm, batch_id)
   if redis.call('HGET', key, 'status') ~= 'open' then return {'aborted'} end
   if not has_room(realm, trade_count) then return {'outbox_full'} end
   local base, chunks = realm.sequence, redis.call('LRANGE', staged_events, 0, -1)
@@ -129,19 +132,19 @@ local function commit(keys, args)
       'events', chunks[i + 1])
   end
   redis.call('SET', keys[SEQUENCE_KEY], realm.sequence)
-  redis.call('HSET', key, 'status', 'committed', 'base', base, 'occurred_at', realm.occurred_at)
-  for _, staged in ipairs({key, staged_players, staged_answers}) do redis.call('PERSIST', staged) end
+  redis.call('HSET', key, 'status', 'committed', 'base', base, 'occurred_us', integer_text(realm.occurred_us))
+  for _, staged in ipairs({key, staged_players, staged_decisions}) do redis.call('PERSIST', staged) end
   redis.call('DEL', staged_events)
   return {'committed', base, realm.occurred_at}
 end
 
---[[ finish_batch: makes players and stored answers what a committed batch left them.
-ARGV  3 batch_id, 4 MessagePack of player_ids, 5 MessagePack of trade_ids ]]
+--[[ finish_batch: makes players and decisions what a committed batch left them.
+ARGV  3 batch_id, 4 MessagePack of player_ids, 5 digests of trade_ids, one after the other ]]
 local function finish_batch(keys, args)
   local realm, batch_id = open_realm(keys, args), args[3]
   for _, player_id in ipairs(cmsgpack.unpack(args[4])) do load_player(realm, player_id) end
-  for _, trade_id in ipairs(cmsgpack.unpack(args[5])) do load_answer(realm, trade_id) end
-  local key, staged_players, staged_answers = batch_keys(realm, batch_id)
-  if redis.call('EXISTS', staged_players, staged_answers) == 0 then redis.call('DEL', key) end
+  for _, digest in ipairs(split(args[5], DIGEST_BYTES)) do find_decision(realm, digest) end
+  local key, staged_players, staged_decisions = batch_keys(realm, batch_id)
+  if redis.call('EXISTS', staged_players, staged_decisions) == 0 then redis.call('DEL', key) end
   return {'finished'}
 end

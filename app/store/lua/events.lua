@@ -34,7 +34,7 @@ local function emit(realm, body)
   realm.bodies[#realm.bodies + 1] = body
 end
 
--- Writes everything that the call decided: players, the outbox entry, stored answers.
+-- Writes everything that the call decided: players, the outbox entry, records and answers.
 local function write_all(realm)
   if #realm.bodies == 0 then return end
   local players, written = {}, {}
@@ -49,7 +49,5 @@ local function write_all(realm)
   redis.call('SET', realm.keys[SEQUENCE_KEY], realm.sequence)
   redis.call('XADD', realm.keys[OUTBOX_KEY], integer_text(realm.sequence) .. '-0', 'occurred_at', realm.occurred_at,
     'events', packed_list(realm.bodies))
-  for _, answer_id in ipairs(realm.answer_ids) do
-    redis.call('SET', answer_key(realm, answer_id), realm.answers[answer_id], 'EX', realm.answer_ttl_s)
-  end
+  write_decisions(realm)
 end

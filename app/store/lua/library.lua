@@ -56,8 +56,9 @@ redis.register_function(PREFIX .. 'make_offer', make_offer)
 redis.register_function(PREFIX .. 'accept_offer', accept_offer)
 redis.register_function(PREFIX .. 'close_offer', close_offer)
 redis.register_function(PREFIX .. 'expire_offers', expire_offers)
--- these answer too while memory is full
+-- these work too while memory is full
+redis.register_function({function_name = PREFIX .. 'forget_old', callback = forget_old, flags = {'allow-oom'}})
 redis.register_function({function_name = PREFIX .. 'players', callback = players, flags = {'allow-oom'}})
-redis.register_function({function_name = PREFIX .. 'answers', callback = answers, flags = {'allow-oom'}})
+redis.register_function({function_name = PREFIX .. 'decisions', callback = decisions, flags = {'allow-oom'}})
 redis.register_function({function_name = PREFIX .. 'player_trades', callback = player_trades, flags = {'allow-oom'}})
 redis.register_function({function_name = PREFIX .. 'offers', callback = offers, flags = {'allow-oom'}})

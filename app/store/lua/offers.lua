@@ -41,38 +41,34 @@ local function write_offer(realm, offer_id, sides, expires_at, expires_s, one, t
 end
 
 --[[ make_offer: player 1 offers what it gives, which is held, for what it asks of player 2.
-ARGV  3 offer_id, 4 fingerprint, 5 MessagePack of {side, side}, 6 time until it expires in seconds,
-      7 most open offers of a player
-Returns {'decided' | 'replayed', stored answer, offer}, {'mismatch'} or {'outbox_full'}. ]]
+ARGV  3 offer_id, 4 digest of it, 5 fingerprint, 6 MessagePack of {side, side}, 7 time until it expires in seconds,
+      8 most open offers of a player
+Returns {'decided' | 'replayed', reason or '', offer, player 1}, both as they are now, {'mismatch'} or {'outbox_full'}. ]]
 local function make_offer(keys, args)
-  local realm, offer_id, fingerprint = open_realm(keys, args), args[3], args[4]
-  local lasts_s, max_open = tonumber(args[6]), tonumber(args[7])
-  local answer_id = 'offer/' .. offer_id
-  local stored = load_answer(realm, answer_id)
-  if stored then
-    if cmsgpack.unpack(stored)[ANSWER_FINGERPRINT] ~= fingerprint then return {'mismatch'} end
-    return {'replayed', stored, shown_offer(realm, offer_id)}
+  local realm, offer_id, digest, fingerprint = open_realm(keys, args), args[3], args[4], args[5]
+  local sides, lasts_s, max_open = cmsgpack.unpack(args[6]), tonumber(args[7]), tonumber(args[8])
+  local one, two = read_side(sides[1]), read_side(sides[2])
+  local record = find_decision(realm, digest)
+  if record then
+    if record.fingerprint ~= fingerprint then return {'mismatch'} end
+    return {'replayed', record.reason or '', shown_offer(realm, offer_id), packed_or_nobody(realm, one.player_id)}
   end
   if not has_room(realm, 1) then return {'outbox_full'} end
-  local sides = cmsgpack.unpack(args[5])
-  local one, two = read_side(sides[1]), read_side(sides[2])
   local expires_s = realm.seconds + lasts_s
   local expires_at = utc_text(expires_s, realm.microseconds)
   local reason = offer_rejection(realm, one, two, max_open)
-  local body
   if reason then
-    body = exchange_body('offer_rejected', nil, offer_id, expires_at, reason, one, nil, two, nil)
+    emit(realm, exchange_body('offer_rejected', nil, offer_id, expires_at, reason, one, nil, two, nil))
   else
     local player = load_player(realm, one.player_id)
     hold(player, one, 1)
     change(realm, player)
-    body = exchange_body('offer_made', nil, offer_id, expires_at, nil, one, state_of(player, {}), two, nil)
+    emit(realm, exchange_body('offer_made', nil, offer_id, expires_at, nil, one, state_of(player, {}), two, nil))
   end
-  emit(realm, body)
-  store_answer(realm, answer_id, fingerprint, body, one, two)
+  keep_decision(realm, digest, fingerprint, reason)
   write_all(realm)
-  if not reason then write_offer(realm, offer_id, args[5], expires_at, expires_s, one, two) end
-  return {'decided', realm.answers[answer_id], shown_offer(realm, offer_id)}
+  if not reason then write_offer(realm, offer_id, args[6], expires_at, expires_s, one, two) end
+  return {'decided', reason or '', shown_offer(realm, offer_id), packed_or_nobody(realm, one.player_id)}
 end
 
 -- ---------------------------------------------------------------- ending
@@ -80,7 +76,7 @@ end
 local function write_end(realm, offer, status, trade_id)
   local key = offer_key(realm, offer.offer_id)
   redis.call('HSET', key, 'status', status, 'trade_id', trade_id or '')
-  redis.call('EXPIRE', key, realm.answer_ttl_s)
+  redis.call('EXPIRE', key, realm.answer_full_s)
   redis.call('ZREM', realm.keys[OFFER_EXPIRY_KEY], offer.offer_id)
   for _, side in ipairs({offer.one, offer.two}) do
     redis.call('ZREM', open_offers_key(realm, side.player_id), offer.offer_id)
@@ -127,40 +123,56 @@ local function close_offer(keys, args)
     packed_or_nobody(realm, offer.one.player_id)}
 end
 
---[[ accept_offer: player 2 accepts; what is held and what was asked for change hands, as one trade.
-ARGV  3 offer_id, 4 trade_id, 5 fingerprint, 6 player that acts, or '', 7 player 2 and 8 its version, as the caller saw
-      it, or '' and ''
-Returns {'decided' | 'replayed', stored answer of the trade}, {'mismatch'}, {'other_player'} (that the caller saw is not
-player 2) or what `close_offer` returns otherwise.
-A refused acceptance leaves the offer open. ]]
-local function accept_offer(keys, args)
-  local realm, offer_id, trade_id, fingerprint, acting = open_realm(keys, args), args[3], args[4], args[5], args[6]
-  local seen_player, seen_version = tonumber(args[7]), tonumber(args[8])
-  local stored = load_answer(realm, trade_id)
-  if stored then
-    return cmsgpack.unpack(stored)[ANSWER_FINGERPRINT] == fingerprint and {'replayed', stored} or {'mismatch'}
-  end
-  local offer = read_offer(realm, offer_id)
-  local problem = offer and not_for(acting, offer, offer.two) or cannot_end(realm, offer)
-  if problem then return problem end
+-- The reply to an acceptance that was decided before, or nil if neither its answer nor the offer is kept.
+local function accepted_again(realm, offer, trade_id, record)
+  local whole = whole_answer(realm, record)
+  if whole then return {'replayed', whole} end
+  if not offer then return nil end
+  local event_type = record.reason and 'trade_rejected' or 'trade_accepted'
+  local body = exchange_body(event_type, trade_id, offer.offer_id, nil, record.reason, offer.one, nil, offer.two, nil)
+  return {'recalled', make_answer(realm, record.sequence, time_text(record.occurred_us), body, offer.one, offer.two)}
+end
+
+-- Decides an acceptance in memory; returns the reason against it or nil, and the answer.
+local function decide_acceptance(realm, offer, trade_id)
   local one, two = offer.one, offer.two
-  if seen_player and seen_player ~= two.player_id then return {'other_player'} end
-  two.seen_version = seen_version or false
   local player = load_player(realm, one.player_id)
   hold(player, one, -1)
   local reason = trade_rejection(realm, one, two)
   local body, previous_1, previous_2
   if reason then
     hold(player, one, 1)
-    body = refuse(trade_id, offer_id, reason, one, two)
+    body = refuse(trade_id, offer.offer_id, reason, one, two)
   else
-    body, previous_1, previous_2 = accept(realm, trade_id, offer_id, one, two)
+    body, previous_1, previous_2 = accept(realm, trade_id, offer.offer_id, one, two)
   end
   emit(realm, body)
-  store_answer(realm, trade_id, fingerprint, body, one, two, previous_1, previous_2)
+  return reason, make_answer(realm, realm.sequence, realm.occurred_at, body, one, two, previous_1, previous_2)
+end
+
+--[[ accept_offer: player 2 accepts; what is held and what was asked for change hands, as one trade.
+ARGV  3 offer_id, 4 trade_id, 5 digest of it, 6 fingerprint, 7 player that acts, or '', 8 player 2 and 9 its version, as
+      the caller saw it, or '' and ''
+Returns {status, answer} as of a trade, {'mismatch'}, {'other_player'} (that the caller saw is not player 2), {'gone'}
+(it was decided, and neither its answer nor the offer is kept) or what `close_offer` returns otherwise. A refused
+acceptance leaves the offer open. Of one by a player, no whole answer is kept. ]]
+local function accept_offer(keys, args)
+  local realm, offer_id, trade_id, digest, fingerprint = open_realm(keys, args), args[3], args[4], args[5], args[6]
+  local acting, seen_player, seen_version = args[7], tonumber(args[8]), tonumber(args[9])
+  local offer, record = read_offer(realm, offer_id), find_decision(realm, digest)
+  if record then
+    if record.fingerprint ~= fingerprint then return {'mismatch'} end
+    return accepted_again(realm, offer, trade_id, record) or {'gone'}
+  end
+  local problem = offer and not_for(acting, offer, offer.two) or cannot_end(realm, offer)
+  if problem then return problem end
+  if seen_player and seen_player ~= offer.two.player_id then return {'other_player'} end
+  offer.two.seen_version = seen_version or false
+  local reason, answer = decide_acceptance(realm, offer, trade_id)
+  keep_decision(realm, digest, fingerprint, reason, (acting == '' or not reason) and answer or nil)
   write_all(realm)
   if not reason then write_end(realm, offer, 'accepted', trade_id) end
-  return {'decided', realm.answers[trade_id]}
+  return {'decided', answer}
 end
 
 --[[ expire_offers: ends the offers whose time is over. O(limit).

@@ -9,9 +9,10 @@ An outbox entry stands for one or more events: its id is <sequence of the last>-
 `events`, MessagePack of a list of event bodies (events.lua). What else is stored is MessagePack as well, see layout.py:
 one string is read and written faster than a hash of many fields. What is not there is false.
 
-This file: what one call knows. ARGV of every function begins with 1 outbox_max_entries, 2 answer_ttl_s. ]]
+This file: what one call knows. ARGV of every function begins with 1 outbox_max_entries, 2 answer_full_s. ]]
 
 local STAGING_TTL_S = 60
+local read_retained
 
 -- The text of an amount; Lua's own conversion, which `..` makes, keeps 14 digits.
 local function integer_text(number)
@@ -43,18 +44,25 @@ local function utc_text(seconds, microseconds)
     math.floor(rest / 3600), math.floor(rest / 60) % 60, rest % 60, microseconds)
 end
 
+-- The time of so many microseconds since 1970.
+local function time_text(microseconds)
+  return utc_text(math.floor(microseconds / 1e6), microseconds % 1e6)
+end
+
 -- ---------------------------------------------------------------- one call
 
 -- What one call knows and is about to write.
 local function open_realm(keys, args)
-  local counts = redis.call('MGET', keys[SEQUENCE_KEY], keys[PUBLISHED_KEY])
+  local stored = redis.call('MGET', keys[SEQUENCE_KEY], keys[PUBLISHED_KEY], keys[RETAINED_KEY])
   local time = redis.call('TIME')
   local seconds, microseconds = tonumber(time[1]), tonumber(time[2])
+  local sequence = tonumber(stored[1] or 0)
   return {
-    keys = keys, players = {}, packed = {}, changed = {}, bodies = {}, answers = {}, answer_ids = {},
-    sequence = tonumber(counts[1] or 0), published = tonumber(counts[2] or 0),
-    outbox_max_entries = tonumber(args[1]), answer_ttl_s = args[2],
-    seconds = seconds, microseconds = microseconds, occurred_at = utc_text(seconds, microseconds),
+    keys = keys, players = {}, packed = {}, changed = {}, bodies = {}, decided = {}, digests = {},
+    sequence = sequence, published = tonumber(stored[2] or 0), retained = read_retained(stored[3], seconds, sequence),
+    outbox_max_entries = tonumber(args[1]), answer_full_s = args[2],
+    seconds = seconds, microseconds = microseconds, occurred_us = seconds * 1e6 + microseconds,
+    occurred_at = utc_text(seconds, microseconds),
   }
 end
 
@@ -73,7 +81,7 @@ end
 -- Takes back what was decided in memory since `sequence`.
 local function forget(realm, sequence)
   realm.players, realm.packed, realm.changed = {}, {}, {}
-  realm.bodies, realm.answers, realm.answer_ids = {}, {}, {}
+  realm.bodies, realm.decided, realm.digests = {}, {}, {}
   realm.sequence = sequence
 end
 
@@ -81,10 +89,6 @@ end
 
 local function player_key(realm, player_id)
   return realm.keys[PLAYER_PREFIX] .. integer_text(player_id)
-end
-
-local function answer_key(realm, answer_id)
-  return realm.keys[ANSWER_PREFIX] .. answer_id
 end
 
 local function offer_key(realm, offer_id)
@@ -95,8 +99,8 @@ local function open_offers_key(realm, player_id)
   return realm.keys[OPEN_OFFERS_PREFIX] .. integer_text(player_id)
 end
 
--- A batch's status, and what is staged of it: players, answers, events.
+-- A batch's status, and what is staged of it: players, decisions, events.
 local function batch_keys(realm, batch_id)
   local key = realm.keys[BATCH_PREFIX] .. batch_id
-  return key, key .. ':players', key .. ':answers', key .. ':events'
+  return key, key .. ':players', key .. ':decisions', key .. ':events'
 end

@@ -1,8 +1,22 @@
 --[[ Trades: decided one by one, each for itself, or found to be decided before.
 
 A trade comes as layout.py packs it. Functions that decide trades return {'decided', MessagePack of one result per trade,
-stored answers} or {'outbox_full'}; a result is {'decided' | 'replayed' | 'mismatch' (the trade_id had other content),
-sequence, reason or ''}. ]]
+answers} or {'outbox_full'}; a result is {status, sequence, reason or ''}. Its status is `decided`, `replayed` (it was
+before, and this is the answer of then), `recalled` (it was, and the players are as they are now) or `mismatch` (the
+trade_id had other content). ]]
+
+-- What layout.py adds to a trade, in memory.
+local TRADE_DIGEST, TRADE_FINGERPRINT = TRADE_PLAYER_2 + 1, TRADE_PLAYER_2 + 2
+
+-- Trades, of their MessagePack and of their digests and fingerprints, one after the other.
+local function read_trades(packed, tells)
+  local list = cmsgpack.unpack(packed)
+  for i, tell in ipairs(split(tells, DIGEST_BYTES + FINGERPRINT_BYTES)) do
+    list[i][TRADE_DIGEST] = string.sub(tell, 1, DIGEST_BYTES)
+    list[i][TRADE_FINGERPRINT] = string.sub(tell, DIGEST_BYTES + 1)
+  end
+  return list
+end
 
 -- Applies to a player what its side gives and receives, and returns which items that touched. Receiving comes first,
 -- so that an item that goes both ways never passes through zero.
@@ -21,7 +35,8 @@ local function accept(realm, trade_id, offer_id, one, two)
   local player_1, player_2 = load_player(realm, one.player_id), load_player(realm, two.player_id)
   local touched_1, touched_2 = exchange(player_1, one, two), exchange(player_2, two, one)
   local previous_1, previous_2 = player_1[LAST_TRADE], player_2[LAST_TRADE]
-  player_1[LAST_TRADE], player_2[LAST_TRADE] = trade_id, trade_id
+  local place = {realm.sequence + 1, realm.staged_players and 0 or minute_of(realm.occurred_us)}
+  player_1[LAST_TRADE], player_2[LAST_TRADE] = place, place
   change(realm, player_1)
   change(realm, player_2)
   local body = exchange_body('trade_accepted', trade_id, offer_id, nil, nil, one, state_of(player_1, touched_1), two,
@@ -33,7 +48,8 @@ local function refuse(trade_id, offer_id, reason, one, two)
   return exchange_body('trade_rejected', trade_id, offer_id, nil, reason, one, nil, two, nil)
 end
 
--- Decides a trade in memory, with the reason against it if that is known already; returns the reason or ''.
+-- Decides a trade in memory, with the reason against it if that is known already; returns the reason or nil, and the
+-- answer.
 local function decide(realm, trade, reason)
   local trade_id, one, two = trade[TRADE_ID], read_side(trade[TRADE_PLAYER_1]), read_side(trade[TRADE_PLAYER_2])
   reason = reason or trade_rejection(realm, one, two)
@@ -44,29 +60,41 @@ local function decide(realm, trade, reason)
     body, previous_1, previous_2 = accept(realm, trade_id, nil, one, two)
   end
   emit(realm, body)
-  store_answer(realm, trade_id, trade[TRADE_FINGERPRINT], body, one, two, previous_1, previous_2)
-  return reason or ''
+  local answer = make_answer(realm, realm.sequence, realm.occurred_at, body, one, two, previous_1, previous_2)
+  keep_decision(realm, trade[TRADE_DIGEST], trade[TRADE_FINGERPRINT], reason, answer)
+  return reason, answer
 end
 
 -- ---------------------------------------------------------------- results
 
--- Of a result in memory; the stored answer is not packed with it.
+-- Of a result in memory; the answer is not packed with it.
 local STATUS, SEQUENCE, REASON, ANSWER = 1, 2, 3, 4
 
-local function replay(stored, fingerprint)
-  local answer = cmsgpack.unpack(stored)
-  if answer[ANSWER_FINGERPRINT] ~= fingerprint then return {'mismatch', 0, ''} end
-  return {'replayed', answer[ANSWER_SEQUENCE], answer[ANSWER_BODY][BODY_REASON] or '', stored}
+-- The answer to a trade that was decided before: the one of then, or, when that is kept no longer, what was decided with
+-- both players as they are now.
+local function answer_again(realm, trade, record)
+  local whole = whole_answer(realm, record)
+  if whole then return whole, 'replayed' end
+  local one, two = read_side(trade[TRADE_PLAYER_1]), read_side(trade[TRADE_PLAYER_2])
+  local event_type = record.reason and 'trade_rejected' or 'trade_accepted'
+  local body = exchange_body(event_type, trade[TRADE_ID], nil, nil, record.reason, one, nil, two, nil)
+  return make_answer(realm, record.sequence, time_text(record.occurred_us), body, one, two), 'recalled'
 end
 
--- Looks up which trades have stored answers; returns their results, how many have none, how many were refused and the
+local function repeated(realm, trade, record)
+  if record.fingerprint ~= trade[TRADE_FINGERPRINT] then return {'mismatch', 0, ''} end
+  local answer, status = answer_again(realm, trade, record)
+  return {status, record.sequence, record.reason or '', answer}
+end
+
+-- Looks up which trades were decided before; returns their results, how many were not, how many were refused and the
 -- first trade_id that had other content.
-local function find_stored(realm, list)
+local function find_decided(realm, list)
   local results, due, refused, other = {}, 0, 0, nil
   for i, trade in ipairs(list) do
-    local stored = load_answer(realm, trade[TRADE_ID])
-    if stored then
-      results[i] = replay(stored, trade[TRADE_FINGERPRINT])
+    local record = find_decision(realm, trade[TRADE_DIGEST])
+    if record then
+      results[i] = repeated(realm, trade, record)
       if results[i][REASON] ~= '' then refused = refused + 1 end
       if results[i][STATUS] == 'mismatch' then other = other or trade[TRADE_ID] end
     else
@@ -77,8 +105,9 @@ local function find_stored(realm, list)
 end
 
 local function decided(realm, trade, reason)
-  reason = decide(realm, trade, reason)
-  return {'decided', realm.sequence, reason, realm.answers[trade[TRADE_ID]]}
+  local answer
+  reason, answer = decide(realm, trade, reason)
+  return {'decided', realm.sequence, reason or '', answer}
 end
 
 local function reply(results, with_answers)
@@ -93,50 +122,47 @@ end
 -- ---------------------------------------------------------------- functions
 
 --[[ trades: decides trades one after the other, each for itself. O(trades): callers keep a call short.
-ARGV  3 MessagePack of the trades, 4 '1' to have the answers returned ]]
+ARGV  3 MessagePack of the trades, 4 their digests and fingerprints, 5 '1' to have the answers returned ]]
 local function trades(keys, args)
-  local realm, list, with_answers = open_realm(keys, args), cmsgpack.unpack(args[3]), args[4] == '1'
-  local results, due = find_stored(realm, list)
+  local realm, list, with_answers = open_realm(keys, args), read_trades(args[3], args[4]), args[5] == '1'
+  local results, due = find_decided(realm, list)
   if due > 0 and not has_room(realm, due) then return {'outbox_full'} end
   for i, trade in ipairs(list) do
-    local twin = realm.answers[trade[TRADE_ID]]
-    results[i] = results[i] or (twin and replay(twin, trade[TRADE_FINGERPRINT])) or decided(realm, trade)
+    local twin = realm.decided[trade[TRADE_DIGEST]]
+    results[i] = results[i] or (twin and repeated(realm, trade, twin)) or decided(realm, trade)
   end
   write_all(realm)
   return reply(results, with_answers)
 end
 
---[[ answers: the stored answers of trades, or of offers ('offer/' and the id). O(ids).
-ARGV  3 MessagePack of their ids
-Returns an answer or false for each. ]]
-local function answers(keys, args)
-  local realm, list = read_realm(keys, args), {}
-  for i, answer_id in ipairs(cmsgpack.unpack(args[3])) do list[i] = load_answer(realm, answer_id) end
-  return list
-end
-
--- Which trade of a player came before the one of this answer; nil if the player has no part in it.
+-- Which trade of a player came before the one of this answer, as {sequence, minute} or false; nil if the player has no
+-- part in it.
 local function previous_trade(answer, player_id)
   local player_1, player_2 = answer[ANSWER_PLAYER_1], answer[ANSWER_PLAYER_2]
-  if player_1 and player_1[PLAYER_ID] == player_id then return answer[ANSWER_PREVIOUS_1] or '' end
-  if player_2 and player_2[PLAYER_ID] == player_id then return answer[ANSWER_PREVIOUS_2] or '' end
+  if player_1 and player_1[PLAYER_ID] == player_id then return answer[ANSWER_PREVIOUS_1] end
+  if player_2 and player_2[PLAYER_ID] == player_id then return answer[ANSWER_PREVIOUS_2] end
   return nil
 end
 
---[[ player_trades: a player's accepted trades, newest first, as far back as answers are stored. O(limit).
-ARGV  3 player_id, 4 trade_id to begin with or '' for the newest, 5 limit
-Returns {next trade_id or '', stored answer, …}. Each answer names the trade before it of either player. ]]
+local function answer_of(realm, place)
+  return place and redis.call('HGET', answers_key(realm, place[2]), integer_text(place[1]))
+end
+
+--[[ player_trades: a player's accepted trades, newest first, as far back as whole answers are kept. O(limit).
+ARGV  3 player_id, 4 sequence and 5 minute of the trade to begin with, or '' and '' for the newest, 6 limit
+Returns {sequence, minute, answer, …}: where the next page begins, or '' and ''. Each answer names the trade before it of
+either player. ]]
 local function player_trades(keys, args)
-  local realm, player_id, first, limit = read_realm(keys, args), tonumber(args[3]), args[4], tonumber(args[5])
-  local player = load_player(realm, player_id)
-  local trade_id, found = first ~= '' and first or (player and player[LAST_TRADE]) or '', {}
-  while trade_id ~= '' and #found < limit do
-    local stored = load_answer(realm, trade_id)
-    local previous = stored and previous_trade(cmsgpack.unpack(stored), player_id)
-    if not previous then return {'', unpack(found)} end
-    found[#found + 1] = stored
-    trade_id = previous
+  local realm, player_id, limit = read_realm(keys, args), tonumber(args[3]), tonumber(args[6])
+  local player, place, found = load_player(realm, player_id), nil, {}
+  if args[4] ~= '' then place = {tonumber(args[4]), tonumber(args[5])} else place = player and player[LAST_TRADE] end
+  local answer = answer_of(realm, place)
+  while answer and #found < limit do
+    local previous = previous_trade(cmsgpack.unpack(answer), player_id)
+    if previous == nil then break end
+    found[#found + 1], place = answer, previous
+    answer = answer_of(realm, place)
   end
-  local is_there = trade_id ~= '' and load_answer(realm, trade_id)
-  return {is_there and trade_id or '', unpack(found)}
+  if not answer then return {'', '', unpack(found)} end
+  return {place[1], place[2], unpack(found)}
 end

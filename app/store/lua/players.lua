@@ -1,7 +1,8 @@
---[[ What is stored, as one call sees it: players and stored answers.
+--[[ Players, as one call sees them.
 
-Both may carry the mark of a batch in progress (batches.lua). Who comes upon one makes of it what the batch left, if that
-was committed, or gives the batch up, so that nobody waits. A call that only reads leaves an open batch alone. ]]
+A player may carry the mark of a batch in progress (batches.lua), as the record of a decision may (decisions.lua). Who
+comes upon one makes of it what the batch left, if that was committed, or gives the batch up, so that nobody waits. A call
+that only reads leaves an open batch alone. ]]
 
 -- The status of a batch that has marked something. One that is open is given up, unless the call only reads.
 local function status_of(realm, batch_id)
@@ -13,18 +14,31 @@ end
 
 -- ---------------------------------------------------------------- players
 
+local function minute_of(occurred_us)
+  return math.floor(occurred_us / 60e6)
+end
+
+--[[ Where a trade's answer stands is {sequence, minute}; while its batch is staged, {number in the batch, 0}. After the
+commit this makes the one of the other. ]]
+local function place_after(place, base, occurred_us)
+  if not place or place[2] ~= 0 then return place end
+  return {base + place[1], minute_of(occurred_us)}
+end
+
 -- Makes a player what a committed batch left it, or just takes the mark of one that was given up; returns it packed.
 local function finish_player(realm, player)
-  local _, staged_players = batch_keys(realm, player[BATCH])
+  local key, staged_players = batch_keys(realm, player[BATCH])
   local player_id, status = player[PLAYER_ID], status_of(realm, player[BATCH])
   local packed = status == 'committed' and redis.call('HGET', staged_players, player_id)
   if status == 'open' and realm.only_reads then return cmsgpack.pack(player) end
   if packed then
+    local committed = redis.call('HMGET', key, 'base', 'occurred_us')
+    player = cmsgpack.unpack(packed)
+    player[LAST_TRADE] = place_after(player[LAST_TRADE], tonumber(committed[1]), tonumber(committed[2]))
     redis.call('HDEL', staged_players, player_id)
-  else
-    player[BATCH] = false
-    packed = cmsgpack.pack(player)
   end
+  player[BATCH] = false
+  packed = cmsgpack.pack(player)
   redis.call('SET', player_key(realm, player_id), packed)
   return packed
 end
@@ -71,48 +85,10 @@ local function hold(player, side, sign)
   end
 end
 
--- ---------------------------------------------------------------- stored answers
-
 -- MessagePack of false
 local NOBODY = '\194'
-
-local function finish_answer(realm, answer_id, batch_id)
-  local key, _, staged_answers = batch_keys(realm, batch_id)
-  local status = status_of(realm, batch_id)
-  local staged = status == 'committed' and redis.call('HGET', staged_answers, answer_id)
-  if status == 'open' and realm.only_reads then return false end
-  if not staged then
-    redis.call('DEL', answer_key(realm, answer_id))
-    return false
-  end
-  local committed = redis.call('HMGET', key, 'base', 'occurred_at')
-  local answer = cmsgpack.unpack(staged)
-  answer[ANSWER_SEQUENCE] = answer[ANSWER_SEQUENCE] + tonumber(committed[1])
-  answer[ANSWER_OCCURRED_AT] = committed[2]
-  local packed = cmsgpack.pack(answer)
-  redis.call('SET', answer_key(realm, answer_id), packed, 'EX', realm.answer_ttl_s)
-  redis.call('HDEL', staged_answers, answer_id)
-  return packed
-end
-
--- The stored answer, or false. While a batch is in progress its answers' keys hold 'batch:' and its id.
-local function load_answer(realm, answer_id)
-  local stored = realm.answers[answer_id] or redis.call('GET', answer_key(realm, answer_id))
-  if stored and string.sub(stored, 1, 6) == 'batch:' then
-    return finish_answer(realm, answer_id, string.sub(stored, 7))
-  end
-  return stored
-end
 
 local function packed_or_nobody(realm, player_id)
   local player = load_player(realm, player_id)
   return player and realm.packed[player_id] or NOBODY
-end
-
--- Keeps the answer, put together from what is packed already.
-local function store_answer(realm, answer_id, fingerprint, body, one, two, previous_1, previous_2)
-  realm.answer_ids[#realm.answer_ids + 1] = answer_id
-  realm.answers[answer_id] = ANSWER_HEAD .. cmsgpack.pack(fingerprint, realm.sequence, realm.occurred_at) .. body
-    .. packed_or_nobody(realm, one.player_id) .. packed_or_nobody(realm, two.player_id)
-    .. cmsgpack.pack(previous_1 or false, previous_2 or false)
 end
