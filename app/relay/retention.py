@@ -53,10 +53,10 @@ class Retention:
     def go_on(self) -> None:
         """Forgets what is too old, a bounded number of keys, and looks at the memory now and then."""
         try:
+            self._store.forget_old(self._answers_s, _MOST_KEYS)  # first: it works though Redis is full
             if self._clock() - self._looked_at >= _LOOK_INTERVAL_S:
                 self._looked_at = self._clock()
                 self._look()
-            self._store.forget_old(self._answers_s, _MOST_KEYS)
         except (RedisError, Unavailable) as error:
             _log.warning("what is old cannot be forgotten now", extra={"context": {"error": str(error)}})
 

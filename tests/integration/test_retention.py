@@ -231,9 +231,9 @@ def test_offers_that_a_player_makes_and_takes_back_are_kept_for_minutes_only(gam
 
 def test_redis_that_is_full_refuses_commands_and_still_forgets(game: Game) -> None:
     game.store.trades.decide_each(game.trades())
+    game.pass_s(2 * game.settings.answer_full_s)
     game.redis.config_set("maxmemory", 1)
     with pytest.raises(Unavailable):
         game.store.trades.decide_each(game.trades(1))
-    game.pass_s(2 * game.settings.answer_full_s)
     game.retention.go_on()
     assert game.keys("ANSWERS_PREFIX") == []
