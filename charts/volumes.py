@@ -21,7 +21,10 @@ _DAY_S: Final = 86_400
 _RATES: Final = (5, 50, 200, 1_000)
 
 PLAYER_BYTES: Final = 153
+RECORD_BYTES: Final = 41
 ANSWER_BYTES: Final = 551
+SEGMENT_S: Final = 28_800
+"""After which records of a day at least go all at once (app/store/lua/decisions.lua)."""
 OUTBOX_BYTES: Final = 250
 KAFKA_BYTES: Final = 721
 TABLE_BYTES: Final = 14
@@ -30,6 +33,19 @@ IMAGE_BYTES: Final = 300
 REPORT_BYTES: Final = 300_000
 AOF_FACTOR: Final = 4
 CATALOG_BYTES: Final = 400 * 2**20
+EMPTY_REDIS_BYTES: Final = 2 * 2**20
+
+
+_RECORD_S: Final = Settings().decided_keep_s + SEGMENT_S
+_ANSWER_S: Final = Settings().answer_full_s + 60
+TRADE_BYTE_S: Final = _RECORD_S * RECORD_BYTES + _ANSWER_S * ANSWER_BYTES
+"""Memory of Redis that each trade a second takes, for as long as the game goes on."""
+
+
+def redis_rate(max_memory: str) -> float:
+    """Trades a second that a memory bears for ever, with 10,000 players and the events that the outbox keeps."""
+    fixed = 10_000 * PLAYER_BYTES + Settings().outbox_keep_entries * OUTBOX_BYTES + EMPTY_REDIS_BYTES
+    return (bytes_of(max_memory) - fixed) / TRADE_BYTE_S
 
 
 def bytes_of(size: str) -> int:
@@ -82,7 +98,8 @@ def _page() -> str:
     numbers = {name: f"{value:,}" for name, value in globals().items() if name.endswith(("_BYTES", "_FACTOR"))}
     return TEMPLATE.read_text().format(
         **numbers,
-        answer_ttl_s=f"{Settings().answer_ttl_s:,}",
+        record_s=f"{_RECORD_S:,}",
+        answer_s=f"{_ANSWER_S:,}",
         outbox_max=f"{Settings().outbox_max_entries:,}",
         retention=_mib(share.retention_bytes),
         segment=_mib(share.segment_bytes),
@@ -90,6 +107,8 @@ def _page() -> str:
         namenode=_mib(2 * 100_000 * IMAGE_BYTES + 3 * edits_max * EDIT_BYTES),
         reserved=hdfs["dataNode"]["storage"]["reservedPercent"],
         catalog=_mib(CATALOG_BYTES),
+        redis_memory=values_of("redis")["maxMemory"],
+        redis_rate=f"{redis_rate(values_of('redis')['maxMemory']):.0f}",
         figures=_figures(),
         lasting=_lasting(),
     )
@@ -102,7 +121,8 @@ def _default_share() -> Share:
 def _figures() -> str:
     rows = [
         ("a player in Redis", PLAYER_BYTES, "[performance](performance.md): 1,039,129 players take 0.15 GiB"),
-        ("a stored answer in Redis", ANSWER_BYTES, "[performance](performance.md): a one-for-one trade"),
+        ("the record of a decision in Redis", RECORD_BYTES, "345,600 trades: 40.2 by `MEMORY USAGE` of their hashes"),
+        ("a whole answer in Redis", ANSWER_BYTES, "[performance](performance.md): a one-for-one trade"),
         (
             "an event that waits in the outbox",
             OUTBOX_BYTES,
@@ -122,10 +142,8 @@ def _lasting() -> str:
     share = _default_share()
     reserved = hdfs["dataNode"]["storage"]["reservedPercent"]
     blocks = bytes_of(hdfs["dataNode"]["storage"]["size"]) * hdfs["dataNodes"] * (100 - reserved) / 100
-    answers = (bytes_of(redis["maxMemory"]) - 10_000 * PLAYER_BYTES) / ANSWER_BYTES
     rows = [
-        ("Redis: answers of so long fit, with 10,000 players", redis["maxMemory"], [answers / rate for rate in _RATES]),
-        ("Redis: memory for all answers", "", [_gib(rate * Settings().answer_ttl_s * ANSWER_BYTES) for rate in _RATES]),
+        ("Redis: memory of records and answers", redis["maxMemory"], [_mib(rate * TRADE_BYTE_S) for rate in _RATES]),
         (
             "Kafka: one realm's streams may be away",
             kafka["storage"]["size"],

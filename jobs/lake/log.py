@@ -13,9 +13,9 @@ from typing import Any, Final
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from app.relay.topic import realm_partition
 from app.contract.events import ENVELOPE, decode_event
 from app.errors import HaggleError
+from app.relay.topic import realm_partition
 from app.settings import Settings
 from jobs.lake.ledger import Place
 from jobs.streams.topic import Topic

@@ -10,8 +10,8 @@ from msgspec import inspect
 from pyspark.sql import Column
 from pyspark.sql import functions as f
 
-from app.contract.limits import MAX_AMOUNT
 from app.contract.events import EVENT_TYPES
+from app.contract.limits import MAX_AMOUNT
 from app.contract.tables import event_columns, without_null
 
 TIMESTAMP_FORMAT = "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"
