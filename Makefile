@@ -84,18 +84,18 @@ kind-load: ## bring the images to the kind cluster
 minikube-load: ## bring the images to minikube
 	$(MAKE) load IMAGE_LOAD='minikube image load'
 
-.PHONY: deploy
-deploy: ## install or upgrade the chart and wait until all is ready (HELM_OPTIONS='--set …')
+.PHONY: k8s-deploy
+k8s-deploy: ## install or upgrade the chart and wait until all is ready (HELM_OPTIONS='--set …')
 	helm upgrade --install $(RELEASE) charts/haggle --namespace $(NAMESPACE) --create-namespace --wait --timeout 10m $(HELM_OPTIONS)
 
-.PHONY: simulate
-simulate: ## start a simulation Job and follow it
+.PHONY: k8s-simulate
+k8s-simulate: ## start a simulation Job and follow it
 	$(KUBECTL) create job --from=cronjob/$(RELEASE)-simulation play-$(STAMP)
 	$(KUBECTL) wait --for=condition=Ready pod --selector job-name=play-$(STAMP) --timeout 60s
 	$(KUBECTL) logs --follow job/play-$(STAMP)
 
-.PHONY: report
-report: ## ask the business questions now
+.PHONY: k8s-report
+k8s-report: ## ask the business questions now
 	$(KUBECTL) create job --from=cronjob/$(RELEASE)-report report-$(STAMP)
 	$(KUBECTL) wait --for=condition=Complete job/report-$(STAMP) --timeout 5m
 	$(KUBECTL) logs job/report-$(STAMP)
@@ -104,9 +104,15 @@ report: ## ask the business questions now
 k8s-test: $(INSTALLED) ## test the chart on the cluster of KUBECONFIG, in a namespace of its own
 	@$(BIN)/pytest -q -p no:cacheprovider k8s-tests --durations 15
 
-.PHONY: undeploy
-undeploy: ## uninstall the chart; the volumes stay
+.PHONY: k8s-undeploy
+k8s-undeploy: ## uninstall the chart; the volumes stay
 	helm uninstall $(RELEASE) --namespace $(NAMESPACE) --wait
+
+# the names of before: `up` and `demo` are of one machine, and these are not
+.PHONY: deploy simulate report undeploy
+deploy simulate report undeploy:
+	@echo 'make $@ is now make k8s-$@' >&2
+	@$(MAKE) k8s-$@
 
 # ---------------------------------------------------------------- development
 
@@ -127,6 +133,13 @@ $(INSTALLED): requirements/dev.lock requirements/tools.lock pyproject.toml jobs/
 test: $(INSTALLED) lint ## run the whole test suite
 	@$(BIN)/pytest -q -n 2 -m "not stack and not faults"
 	@$(BIN)/pytest -q -m stack --durations 10
+
+.PHONY: check
+check: $(INSTALLED) ## check format, types and the unit tests, in a minute
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/pytest -q -n 2 tests/unit
 
 .PHONY: test-faults
 test-faults: $(INSTALLED) ## break every part under load, then audit (35 minutes; FAULTS='--faults-rounds 5 --faults-seed 7')

@@ -27,6 +27,8 @@ class Caller(NamedTuple):
 
     player_id: int | None
     name: str
+    issued_at: float = 0.0
+    """Of a token: when it was issued, in seconds since 1970."""
 
     def own_name(self, given: str) -> str:
         """The name under which a command of this caller is known: a player's names live apart from the game server's.
@@ -48,6 +50,7 @@ class Authenticator:
         self.is_on = settings.authentication == "on"
         service_keys = _keys(settings.service_keys)
         self._services = {key.encode(): Caller(None, f"service:{_key_id(key)}") for key in service_keys}
+        self._seen: set[str] = set()
         self._token_keys = {_key_id(key): key for key in _keys(settings.token_keys)}
         if not self.is_on:
             _log.warning("authentication is off: every caller may do everything")
@@ -65,23 +68,31 @@ class Authenticator:
         given = credential.encode(errors="surrogateescape")
         for key, caller in self._services.items():
             if hmac.compare_digest(key, given):
+                self._note_first_use(caller)
                 return caller
         return self._player(credential)
 
     def token(self, player_id: int) -> tuple[str, datetime]:
         """A new token of a player, and when it expires."""
-        now = datetime.now(UTC).replace(microsecond=0)
-        expires_at = now + timedelta(seconds=self._settings.token_ttl_s)
-        claims = {"sub": str(player_id), "aud": self._settings.realm, "iat": now, "exp": expires_at}
+        now = datetime.now(UTC)
+        expires_at = now.replace(microsecond=0) + timedelta(seconds=self._settings.token_ttl_s)
+        # with its fraction: it may follow a revocation within the same second
+        claims = {"sub": str(player_id), "aud": self._settings.realm, "iat": now.timestamp(), "exp": expires_at}
         key_id, key = next(iter(self._token_keys.items()))
         return jwt.encode(claims, key, _ALGORITHM, headers={"kid": key_id}), expires_at
+
+    def _note_first_use(self, caller: Caller) -> None:
+        """Says once for each worker which of the service keys are in use."""
+        if caller.name not in self._seen:
+            self._seen.add(caller.name)
+            _log.info("a service key is used", extra={"context": {"caller": caller.name}})
 
     def _player(self, token: str) -> Caller:
         try:
             key = self._token_keys[str(jwt.get_unverified_header(token).get("kid"))]
-            options: jwt.types.Options = {"require": ["exp", "sub", "aud"]}
+            options: jwt.types.Options = {"require": ["exp", "iat", "sub", "aud"]}
             claims = jwt.decode(token, key, [_ALGORITHM], options, audience=self._settings.realm)
-            return Caller(int(claims["sub"]), f"player:{claims['sub']}")
+            return Caller(int(claims["sub"]), f"player:{claims['sub']}", float(claims["iat"]))
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("the player token has expired; the game server issues a new one") from None
         except (jwt.InvalidTokenError, KeyError, ValueError):

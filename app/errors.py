@@ -98,12 +98,12 @@ class Forbidden(RequestError):
 
 
 class RateLimited(RequestError):
-    """The caller has used up its requests of this minute."""
+    """The caller has used up its requests, or the bytes of their bodies, of a minute."""
 
     status = 429
 
-    def __init__(self, retry_after_s: int):
-        super().__init__(Problem.RATE_LIMITED, "too many requests in this minute", retry_after_s=retry_after_s)
+    def __init__(self, retry_after_s: int, what: str = "requests"):
+        super().__init__(Problem.RATE_LIMITED, f"too many {what} in a minute", retry_after_s=retry_after_s)
 
 
 class Unavailable(RequestError):

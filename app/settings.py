@@ -57,6 +57,9 @@ class Settings:
     token_ttl_s: int = _setting(3_600, "how long a player token is valid", unit="s", low=1)
     service_rate: int = _setting(0, "requests a minute of each service key, 0 for any number", unit="1/min")
     player_rate: int = _setting(600, "requests a minute of each player, 0 for any number", unit="1/min")
+    player_rate_bytes: int = _setting(
+        262_144, "bytes a minute of the bodies that each player sends, 0 for any number", unit="bytes/min"
+    )
 
     redis_url: str = _setting("redis://127.0.0.1:6379/0", "the Redis (or Valkey) server")
     redis_password: str = _setting("", "password of Redis, if redis_url has none")

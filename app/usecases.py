@@ -47,6 +47,12 @@ def list_players(store: Store, cursor: int, limit: int) -> tuple[list[Player], i
     return players, players[-1].player_id if len(players) == limit else None
 
 
+def revoke_tokens(store: Store, player_id: int) -> None:
+    """Takes back all tokens of a player; raises NotFound."""
+    find_player(store, player_id)
+    store.tokens.revoke(player_id)
+
+
 # ---------------------------------------------------------------- trades
 
 

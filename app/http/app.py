@@ -33,8 +33,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or load_settings(os.environ)
     configure_logs(settings.log_level)
     client, authenticator = connect(settings), Authenticator(settings)
-    guard = Guard(settings, authenticator, Rates(client, settings.realm))
-    services = Services(settings, Store(client, settings), authenticator)
+    store = Store(client, settings)
+    guard = Guard(settings, authenticator, Rates(client, settings.realm), store.tokens)
+    services = Services(settings, store, authenticator, guard)
     app = _Engine(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.request_max_bytes
     app.extensions["haggle"] = services

@@ -8,19 +8,22 @@ from typing import Any, Final
 from flask import Response, g, request
 
 from app.auth import ANYONE, Authenticator, Caller
-from app.errors import Forbidden, RateLimited
+from app.errors import Forbidden, RateLimited, Unauthenticated, Unavailable
 from app.http.operations import OPERATIONS, Access, Operation, Owner
 from app.settings import Settings
 from app.store.rates import WINDOW_S, Rates
+from app.store.tokens import Tokens
 
+_READING: Final = ("GET", "HEAD")
 _OPERATIONS: Final = {(operation.rule, operation.method): operation for operation in OPERATIONS}
 
 
 class Guard:
     """The checks before a request, and the headers after it."""
 
-    def __init__(self, settings: Settings, authenticator: Authenticator, rates: Rates) -> None:
+    def __init__(self, settings: Settings, authenticator: Authenticator, rates: Rates, tokens: Tokens) -> None:
         self._settings = settings
+        self._tokens = tokens
         self._authenticator = authenticator
         self._rates = rates
 
@@ -31,6 +34,8 @@ class Guard:
             caller = self._authenticator.caller(request.headers.get("Authorization"))
         g.caller = caller
         self._count(caller)
+        if caller.player_id is not None and self._tokens.is_revoked(caller.player_id, caller.issued_at):
+            raise Unauthenticated("the player token has been taken back; the game server issues a new one")
         if access is Access.SERVICE and caller.player_id is not None:
             raise Forbidden(f"{request.method} {request.path} is for the game server, not for players")
 
@@ -55,9 +60,23 @@ class Guard:
         limit = self._settings.service_rate if caller.player_id is None else self._settings.player_rate
         if caller is ANYONE or not limit:
             return
-        g.allowance = self._rates.count(caller.name, limit)
+        try:
+            g.allowance = self._rates.count(caller.name, limit)
+        except Unavailable:
+            if request.method not in _READING:
+                raise
+            return  # Redis is full, and takes no count; it may still be read
         if g.allowance.is_exceeded:
             raise RateLimited(g.allowance.reset_s)
+
+    def count_body(self, size: int) -> None:
+        """Counts the bytes of a player's body; raises RateLimited."""
+        caller, limit = g.caller, self._settings.player_rate_bytes
+        if caller.player_id is None or not limit:
+            return
+        allowance = self._rates.count_bytes(caller.name, limit, size)
+        if allowance.is_exceeded:
+            raise RateLimited(allowance.reset_s, "bytes")
 
 
 def _operation() -> Operation | None:

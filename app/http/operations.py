@@ -174,6 +174,10 @@ CREATE_TOKEN: Final = Operation(
     "POST", "/v1/players/{player_id}/tokens", _Service, Owner.GAME, "Issue a player's token", {201: responses.Token},
     (PLAYER_ID,), problems=(404, 409, 503),
 )  # fmt: skip
+REVOKE_TOKENS: Final = Operation(
+    "DELETE", "/v1/players/{player_id}/tokens", _Service, Owner.GAME, "Take back all tokens of a player",
+    {200: responses.Revoked}, (PLAYER_ID,), problems=(404, 503),
+)  # fmt: skip
 LIST_TRADES: Final = Operation(
     "GET", "/v1/players/{player_id}/trades", _Player, Owner.PATH,
     "List a player's accepted trades, newest first, as far back as whole answers are kept", {200: responses.TradePage},
@@ -230,7 +234,7 @@ READY: Final = Operation(
 METRICS: Final = Operation("GET", "/metrics", _Anyone, Owner.NOBODY, "Prometheus metrics", {200: None}, problems=(503,))
 
 OPERATIONS: Final = (
-    CREATE_PLAYER_ORIGINAL, TRADE_ORIGINAL, CREATE_PLAYER, LIST_PLAYERS, GET_PLAYER, CREATE_TOKEN, LIST_TRADES,
-    LIST_OFFERS, CREATE_TRADE, CREATE_TRADES, GET_TRADE, CREATE_OFFER, GET_OFFER, ACCEPT_OFFER, DECLINE_OFFER,
+    CREATE_PLAYER_ORIGINAL, TRADE_ORIGINAL, CREATE_PLAYER, LIST_PLAYERS, GET_PLAYER, CREATE_TOKEN, REVOKE_TOKENS,
+    LIST_TRADES, LIST_OFFERS, CREATE_TRADE, CREATE_TRADES, GET_TRADE, CREATE_OFFER, GET_OFFER, ACCEPT_OFFER, DECLINE_OFFER,
     CANCEL_OFFER, LIST_ITEMS, LIST_CLASSES, LIVE, READY, METRICS,
 )  # fmt: skip

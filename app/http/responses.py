@@ -144,6 +144,12 @@ class Token(Struct, frozen=True):
     expires_at: datetime
 
 
+class Revoked(Struct, frozen=True):
+    """The tokens that this player's client had are good no longer."""
+
+    player_id: int
+
+
 class OriginalTradeResult(Struct, frozen=True):
     """The original route's answer: both states, and why the trade was refused, if it was."""
 

@@ -15,7 +15,7 @@ from app.contract.reasons import Problem, Rejection
 from app.domain import BatchResult, Decision, OfferDecision, Player, Trade, Versions
 from app.errors import InvalidRequest, RequestError, Unavailable
 from app.http import metrics, operations, requests, responses
-from app.http.guard import check_owner
+from app.http.guard import Guard, check_owner
 from app.http.operations import Operation, Parameter
 from app.settings import Settings
 from app.store import Store
@@ -31,6 +31,7 @@ class Services(NamedTuple):
     settings: Settings
     store: Store
     authenticator: Authenticator
+    guard: Guard
 
 
 class Call(NamedTuple):
@@ -97,7 +98,11 @@ def view(operation: Operation, services: Services) -> Callable[..., Response]:
     function, limit_bytes = _ROUTES[operation], services.settings.request_max_bytes
 
     def answer(**path: Any) -> Response:
-        body = operation.decode(_content(limit_bytes), operation.body) if operation.body else None
+        body = None
+        if operation.body:
+            content = _content(limit_bytes)
+            services.guard.count_body(len(content))
+            body = operation.decode(content, operation.body)
         check_owner(operation, g.caller, path, body)
         return function(Call(services, g.caller, path, body))
 
@@ -177,7 +182,18 @@ def create_token(call: Call) -> Response:
     if not authenticator.is_on:
         raise RequestError(Problem.INVALID_REQUEST, "authentication is off: there are no tokens", status=409)
     usecases.find_player(call.store, player_id)
-    return responses.json(201, responses.Token(*authenticator.token(player_id)), {"Cache-Control": "no-store"})
+    token = responses.Token(*authenticator.token(player_id))
+    _log.info("a token was issued", extra={"context": {"player_id": player_id, "caller": call.caller.name}})
+    return responses.json(201, token, {"Cache-Control": "no-store"})
+
+
+@_route(operations.REVOKE_TOKENS)
+def revoke_tokens(call: Call) -> Response:
+    """Takes back the tokens of a player: those of others stay good."""
+    player_id = call.value(operations.PLAYER_ID)
+    usecases.revoke_tokens(call.store, player_id)
+    _log.info("tokens were taken back", extra={"context": {"player_id": player_id, "caller": call.caller.name}})
+    return responses.json(200, responses.Revoked(player_id))
 
 
 @_route(operations.LIST_TRADES)

@@ -11,6 +11,7 @@ from app.store.memory import Memory, read_memory
 from app.store.offers import Offers
 from app.store.outbox import Backlog, read_backlog
 from app.store.players import Players
+from app.store.tokens import Tokens
 from app.store.trades import Trades
 
 
@@ -25,6 +26,7 @@ class Store:
         self.players = Players(client, self._keys, self._functions)
         self.trades = Trades(self._functions, FunctionsOfOneConnection(client, settings))
         self.batches = Batches(self._functions)
+        self.tokens = Tokens(client, self._keys, settings.token_ttl_s)
         self.offers = Offers(self._functions, settings.offers_max_open)
 
     def assert_takes_commands(self) -> None:

@@ -52,6 +52,10 @@ class Keys(NamedTuple):
         """Prefix of what the rate limiter counts."""
         return self._key("rates")
 
+    def revoked(self, player_id: int) -> str:
+        """Until when tokens of a player were issued that are no longer good."""
+        return self._key(f"revoked:{player_id}")
+
     @property
     def player_count(self) -> str:
         """Counts players; the newest player's id."""

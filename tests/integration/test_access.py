@@ -222,3 +222,74 @@ def test_a_caller_beyond_its_rate_gets_429_with_the_time_to_wait_and_others_do_n
     other = server.get("/v1/players/2", headers=bearer(tokens[1]))
     assert other.status_code == 200
     assert server.get("/v1/players/1").headers["RateLimit-Policy"] == '"service";q=100;w=60'
+
+
+def test_a_player_may_send_so_many_bytes_a_minute(redis_server: Redis) -> None:
+    server = client_of(settings_of(redis_server, PLAYER_RATE_BYTES="1000"))
+    for _ in range(2):
+        server.post("/v1/players")
+    token = (server.post("/v1/players/1/tokens").json or {})["token"]
+    statuses = [offer(server, headers=bearer(token)).status_code for _ in range(20)]
+    assert (statuses[0], statuses[-1]) == (201, 429)
+    assert set(statuses) == {201, 429}
+    assert server.get("/v1/players/1", headers=bearer(token)).status_code == 200
+    assert offer(server).status_code == 201
+
+
+def test_a_request_beyond_the_rate_writes_nothing_to_disk(redis_server: Redis) -> None:
+    where = settings_of(redis_server, PLAYER_RATE="1")
+    server, realm = client_of(where), Realm(where)
+    server.post("/v1/players")
+    token = (server.post("/v1/players/1/tokens").json or {})["token"]
+    assert server.get("/v1/players/1", headers=bearer(token)).status_code == 200
+
+    def written_bytes() -> int:
+        written: int = realm.redis.info("persistence")["aof_current_size"]
+        return written
+
+    before = written_bytes()
+    statuses = {server.get("/v1/players/1", headers=bearer(token)).status_code for _ in range(100)}
+    assert (statuses, written_bytes()) == ({429}, before)
+
+
+def test_while_redis_is_full_a_player_may_still_read(redis_server: Redis) -> None:
+    where = settings_of(redis_server)
+    server, realm = client_of(where), Realm(where)
+    server.post("/v1/players")
+    token = (server.post("/v1/players/1/tokens").json or {})["token"]
+    realm.redis.config_set("maxmemory", 1)
+    try:
+        assert server.get("/v1/players/1", headers=bearer(token)).status_code == 200
+        assert offer(server, headers=bearer(token)).status_code == 503
+    finally:
+        realm.redis.config_set("maxmemory", 0)
+
+
+def test_the_tokens_of_one_player_are_taken_back_and_a_new_one_is_good(client: FlaskClient, tokens: list[str]) -> None:
+    assert client.delete("/v1/players/1/tokens", headers=bearer(tokens[1])).status_code == 403
+    assert client.delete("/v1/players/99/tokens").status_code == 404
+    assert client.delete("/v1/players/1/tokens").json == {"player_id": 1}
+    assert client.get("/v1/players/1", headers=bearer(tokens[1])).status_code == 401
+    assert client.get("/v1/players/2", headers=bearer(tokens[2])).status_code == 200
+    newer = (client.post("/v1/players/1/tokens").json or {})["token"]
+    assert client.get("/v1/players/1", headers=bearer(newer)).status_code == 200
+
+
+def test_the_log_says_for_whom_a_token_was_issued_and_that_a_key_is_used(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    for _ in range(2):
+        client.post("/v1/players")
+        client.post("/v1/players/1/tokens")
+    client.delete("/v1/players/1/tokens")
+    said = [(record.getMessage(), record.context) for record in caplog.records if hasattr(record, "context")]
+    who = said[0][1]["caller"]
+    assert who.startswith("service:")
+    issued = ("a token was issued", {"player_id": 1, "caller": who})
+    assert said == [
+        ("a service key is used", {"caller": who}),
+        issued,
+        issued,
+        ("tokens were taken back", {"player_id": 1, "caller": who}),
+    ]

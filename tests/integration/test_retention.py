@@ -205,7 +205,7 @@ def test_near_the_bound_whole_answers_go_first_and_it_is_said_when_redis_will_be
 @pytest.fixture
 def player(game: Game) -> FlaskClient:
     """A player's client, with as many requests as it likes."""
-    client = client_of(replace(game.settings, player_rate=0))
+    client = client_of(replace(game.settings, player_rate=0, player_rate_bytes=0))
     token = (game.client.post("/v1/players/1/tokens").json or {})["token"]
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
     return client
