@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 
@@ -164,12 +165,15 @@ def test_memory_is_flat_over_days_at_the_bound_and_no_command_is_refused(game: G
     assert max(used) < 0.95 * (bound - base)
 
 
-def test_a_record_takes_64_bytes_at_the_most(game: Game) -> None:
+def test_a_record_takes_64_bytes_at_the_most_and_is_found_in_few_segments(game: Game) -> None:
     game.play(2 * 3_600, 30)
     shards = game.keys("DECIDED_PREFIX")
     records = sum(game.redis.hlen(key) for key in shards)
     assert records > 200_000
     assert sum(game.redis.memory_usage(key, samples=0) for key in shards) / records < RECORD_BYTES
+    (retained,) = game.keys("RETAINED_KEY")
+    _, _, segments = msgspec.msgpack.decode(game.redis.get(retained))
+    assert len(segments) <= 4
 
 
 def test_what_is_too_old_leaves_no_key_behind(game: Game) -> None:

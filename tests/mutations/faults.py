@@ -184,7 +184,7 @@ FAULTS: Final = (
     _lua("a segment never gets more shards",
          "decisions", "  local shards = is_full and newest[SHARDS] * 4 or shards_for(records)\n",
          "  local shards = FIRST_SHARDS\n",
-         f"{_RETENTION}a_record_takes_64_bytes_at_the_most"),
+         f"{_RETENTION}a_record_takes_64_bytes_at_the_most_and_is_found_in_few_segments"),
     _lua("whole answers are never forgotten",
          "decisions", "  if #minutes > 0 then redis.call('UNLINK', unpack(minutes)) end\n", "",
          f"{_RETENTION}what_is_too_old_leaves_no_key_behind"),
