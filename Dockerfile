@@ -39,7 +39,7 @@ COPY --from=engine-dependencies /opt/haggle /opt/haggle
 RUN python -m compileall -q /opt/haggle/lib
 COPY app app
 # a missing dependency is seen here, not in the cluster
-RUN python -m compileall -q app && python -c 'import app.http.app, app.relay, gunicorn.workers.ggevent'
+RUN python -m compileall -q app && python -c 'import app.http.app, app.relay.__main__, gunicorn.workers.ggevent'
 USER 10001:10001
 EXPOSE 8000
 CMD ["python", "-m", "gunicorn", "--config", "python:app.http.gunicorn"]
