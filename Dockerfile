@@ -23,7 +23,7 @@ RUN python -m venv /opt/haggle \
 
 FROM ${BASE} AS jars
 RUN apt-get update && apt-get install --yes --no-install-recommends maven && rm -rf /var/lib/apt/lists/*
-COPY jobs/embedded/java /java
+COPY jobs/local/java /java
 RUN mvn -B -ntp -q --strict-checksums -f /java/pom.xml -pl spark dependency:copy-dependencies -DoutputDirectory=/jars
 # the same files as on one machine: every one is in java.lock, and none is missing
 RUN awk '$1 == "spark" { count = split($4, path, "/"); print $2 "  /jars/" path[count] }' /java/java.lock > /java/sums \

@@ -119,9 +119,9 @@ deploy simulate report undeploy:
 .PHONY: setup
 setup: $(INSTALLED) ## make .venv with the locked dependencies
 
-$(INSTALLED): requirements/dev.lock requirements/tools.lock pyproject.toml jobs/embedded/preflight.py
+$(INSTALLED): requirements/dev.lock requirements/tools.lock pyproject.toml jobs/local/preflight.py
 	@command -v python3 >/dev/null || { echo 'haggle: Python 3.11 or newer is needed: sudo apt-get install python3 python3-venv' >&2; exit 1; }
-	@python3 jobs/embedded/preflight.py
+	@python3 jobs/local/preflight.py
 	@echo 'Making .venv with the locked dependencies (about 700 MB, once per checkout) …'
 	@python3 -m venv .venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.lock
@@ -155,7 +155,7 @@ lint: $(INSTALLED) ## check style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/sqlfluff lint --quiet sql
-	@$(BIN)/shellcheck .ci/run jobs/embedded/merge-edits.sh
+	@$(BIN)/shellcheck .ci/run jobs/local/merge-edits.sh
 	@if command -v helm >/dev/null; then helm lint --quiet charts/haggle; else echo 'skipped: helm lint, since helm is not on PATH'; fi
 
 .PHONY: format
@@ -175,6 +175,6 @@ lock: $(INSTALLED) ## pin the newest allowed dependencies, with hashes
 	@$(BIN)/uv pip compile $(COMPILE) --extra jobs pyproject.toml -o requirements/jobs.lock
 	@$(BIN)/uv pip compile $(COMPILE) --all-extras pyproject.toml -o requirements/dev.lock
 	@$(BIN)/uv pip compile $(COMPILE) requirements/tools.in -o requirements/tools.lock
-	@$(BIN)/python -m jobs.embedded.java
+	@$(BIN)/python -m jobs.local.java
 
 COMPILE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header

@@ -118,7 +118,7 @@ class Settings:
     report_keep: int = _setting(96, "reports that are kept where they are made, the newest", low=1)
     report_keep_mib: int = _setting(768, "most that the kept reports may take together", unit="MiB", low=1)
     maintenance_interval_s: float = _setting(
-        600, "time between two maintenances in the embedded stack; the chart has a schedule", unit="s", low=10
+        600, "time between two maintenances in the local stack; the chart has a schedule", unit="s", low=10
     )
     maintenance_step_s: float = _setting(
         600, "longest time of one step of a maintenance, after which the next step begins", unit="s", low=1

@@ -1,4 +1,4 @@
-"""The `haggle` command: starts and stops the embedded stack, and runs simulation, report and audit against any stack.
+"""The `haggle` command: starts and stops the local stack, and runs simulation, report and audit against any stack.
 
 All but those that start and stop the stack use the servers that the environment names, or those of the stack.
 Exit codes: 0 all is well, 1 something is off or went wrong, 2 wrong usage.
@@ -40,8 +40,8 @@ from jobs.simulate.run import Order, Outcome, simulate
 from jobs.simulate.run import Progress as OnProgress
 
 if TYPE_CHECKING:
-    from jobs.embedded.stack import Stack
     from jobs.lake.maintenance import Step
+    from jobs.local.stack import Stack
 
 DEFAULT_HOME: Final = Path(".haggle")
 DEMO_HOME: Final = Path(".haggle-demo")
@@ -53,7 +53,7 @@ _out = Console(highlight=False)
 
 
 @click.group(context_settings={"max_content_width": 100, "show_default": True})
-@click.option("--home", type=click.Path(path_type=Path), default=DEFAULT_HOME, help="Folder of the embedded stack.")
+@click.option("--home", type=click.Path(path_type=Path), default=DEFAULT_HOME, help="Folder of the local stack.")
 @click.pass_context
 def cli(context: click.Context, home: Path) -> None:
     """Haggle: trades of an online game, exactly once, from HTTP to SQL."""
@@ -62,15 +62,15 @@ def cli(context: click.Context, home: Path) -> None:
 
 
 def _stack(home: Path, settings: Settings) -> "Stack":
-    # imported only now: the image, whose servers run elsewhere, does not carry what the embedded stack needs
-    from jobs.embedded.stack import Stack  # noqa: PLC0415
+    # imported only now: the image, whose servers run elsewhere, does not carry what the local stack needs
+    from jobs.local.stack import Stack  # noqa: PLC0415
 
     return Stack(home, settings)
 
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """Takes the stack's place where the embedded servers are not installed: the environment names the servers."""
+    """Takes the stack's place where the local servers are not installed: the environment names the servers."""
 
     given: Settings
 
@@ -80,7 +80,7 @@ class Elsewhere:
 
     def __getattr__(self, _: str) -> Any:
         raise HaggleError(
-            "the embedded servers are not installed here; only simulate, report, audit, accept-loss, dead-letters, "
+            "the local servers are not installed here; only simulate, report, audit, accept-loss, dead-letters, "
             "maintain and key run"
         )
 
@@ -355,7 +355,7 @@ def demo(stack: "Stack", /, *, keep: bool, phases: bool, **options: Any) -> None
 
     Without --keep it runs in a folder of its own that is removed at the end; the report stays.
     """
-    from jobs.embedded.memory import PeakMemory  # noqa: PLC0415
+    from jobs.local.memory import PeakMemory  # noqa: PLC0415
 
     if not keep:
         stack = _stack(DEMO_HOME, load_settings(os.environ))

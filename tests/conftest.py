@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: a real Redis-compatible server, an engine on it, and the whole embedded stack.
+"""Fixtures shared by all tests: a real Redis-compatible server, an engine on it, and the whole local stack.
 
 Servers start on free ports in temporary folders and end with the session. Tests do not share a realm.
 """
@@ -24,8 +24,8 @@ from app.store.client import connect
 from app.store.functions import load_library
 from app.store.keys import OF_FUNCTIONS, Keys
 from app.store.outbox import Outbox
-from jobs.embedded.servers import processes, valkey_binary
-from jobs.embedded.stack import Stack
+from jobs.local.servers import processes, valkey_binary
+from jobs.local.stack import Stack
 from tests.kafka import Kafka, free_port
 
 SERVICE_KEY = "a-service-key-of-the-tests"
@@ -169,7 +169,7 @@ def realm(settings: Settings) -> Realm:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The whole embedded stack, on free ports; tests that use it are marked `stack` and share it."""
+    """The whole local stack, on free ports; tests that use it are marked `stack` and share it."""
     running = Stack(tmp_path_factory.mktemp("stack"), load_settings(cache_folder()))
     try:
         add_catalog(running)

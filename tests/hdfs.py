@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from app.settings import Settings
-from jobs.embedded.java import JavaParts
+from jobs.local.java import JavaParts
 
 
 def hadoop(settings: Settings, tool: str, *arguments: str) -> str:

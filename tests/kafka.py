@@ -1,4 +1,4 @@
-"""A real Kafka broker for tests and the bench, which they may kill and start again; as the embedded stack starts it."""
+"""A real Kafka broker for tests and the bench, which they may kill and start again; as the local stack starts it."""
 
 import contextlib
 import os
@@ -15,8 +15,8 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from app.settings import Settings
-from jobs.embedded.java import JavaParts
-from jobs.embedded.servers import PORTS, Site, processes
+from jobs.local.java import JavaParts
+from jobs.local.servers import PORTS, Site, processes
 
 
 def free_port() -> int:

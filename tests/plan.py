@@ -1,4 +1,4 @@
-"""Single servers of the embedded stack's plan, for tests that need no more than one or two of them."""
+"""Single servers of the local stack's plan, for tests that need no more than one or two of them."""
 
 import os
 import signal
@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.settings import Settings, load_settings
-from jobs.embedded.java import JavaParts
-from jobs.embedded.servers import PORTS, Process, Site, embedded_settings, processes
+from jobs.local.java import JavaParts
+from jobs.local.servers import PORTS, Process, Site, local_settings, processes
 from tests.conftest import wait_until
 from tests.kafka import free_port
 
@@ -19,7 +19,7 @@ def site_in(home: Path) -> Site:
     """A stack's place in `home`, on free ports, with its Java parts."""
     given = load_settings({name: value for name, value in os.environ.items() if name == "CACHE_FOLDER"})
     ports = {port: free_port() for ports in PORTS.values() for port in ports}
-    settings: Settings = replace(given, **embedded_settings(given, ports, {}))  # type: ignore[arg-type]
+    settings: Settings = replace(given, **local_settings(given, ports, {}))  # type: ignore[arg-type]
     java = JavaParts(Path(given.cache_folder).expanduser())
     java.fetch()
     return Site(home, ports, settings, java)

@@ -1,4 +1,4 @@
-"""Runs the maintenance of the lake every so often (`python -m jobs.lake.timer`); the embedded stack starts it.
+"""Runs the maintenance of the lake every so often (`python -m jobs.lake.timer`); the local stack starts it.
 
 The work is done by a child process, so that no JVM stays in memory in between. The first run comes after one interval.
 """

@@ -30,7 +30,7 @@ from app.store import Store
 from app.store.client import connect
 from app.store.functions import MOST_PER_CALL
 from app.store.keys import OF_FUNCTIONS, Keys
-from jobs.embedded.servers import valkey_binary
+from jobs.local.servers import valkey_binary
 from jobs.simulate.run import Order, simulate
 from tests.bench import relay
 from tests.bench.load import Figures, http_status, load, redis_status

@@ -28,10 +28,10 @@ from kafka import KafkaProducer
 from app.relay.topic import realm_partition
 from app.settings import Settings, load_settings
 from jobs import engine
-from jobs.embedded.memory import PeakMemory
-from jobs.embedded.stack import Stack
 from jobs.lake.audit import audit, wait_until_queryable
 from jobs.lake.trino import SQL, Lake
+from jobs.local.memory import PeakMemory
+from jobs.local.stack import Stack
 from jobs.simulate.plan import PlannedTrade, plan_players, plan_trades
 from jobs.simulate.run import Order, side_body, simulate
 from tests.bench import former

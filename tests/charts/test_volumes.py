@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobs.embedded.servers import CATALOG_OPTIONS, KAFKA_RETENTION_HOURS, KAFKA_SMALL_LOGS
+from jobs.local.servers import CATALOG_OPTIONS, KAFKA_RETENTION_HOURS, KAFKA_SMALL_LOGS
 from tests.charts.conftest import CHART, Rendered
 
 SCRIPT = runpy.run_path(str(Path(__file__).parents[2] / "charts" / "volumes.py"))

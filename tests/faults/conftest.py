@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from app.settings import Settings
-from jobs.embedded.stack import Stack
 from jobs.lake.trino import Lake
+from jobs.local.stack import Stack
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

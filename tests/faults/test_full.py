@@ -11,8 +11,8 @@ import requests
 
 from app.contract.metrics import Stage
 from app.settings import Settings
-from jobs.embedded.stack import Stack
 from jobs.lag import read_lag
+from jobs.local.stack import Stack
 from jobs.simulate.run import Order
 from tests.conftest import wait_until
 from tests.hdfs import set_space_quota

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from app.settings import SETTINGS, Settings
-from jobs.embedded.stack import Stack
+from jobs.local.stack import Stack
 from jobs.streams.session import CHECKPOINTS
 from tests.conftest import wait_until
 from tests.faults.conftest import first_seed

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from app.settings import SETTINGS, Settings
-from jobs.embedded.stack import Stack
 from jobs.lake.due import FAN_IN, limits, tier_of
 from jobs.lake.trino import Lake
+from jobs.local.stack import Stack
 from tests.conftest import wait_until
 from tests.hdfs import hadoop
 from tests.playing import QUERY_PAUSE_S, assert_exact, kill_9, made_good, traffic

@@ -18,9 +18,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.settings import SETTINGS, Settings
 from app.store.client import connect
 from app.store.outbox import Outbox
-from jobs.embedded.stack import Stack
 from jobs.lake.audit import audit, newest_sequence, read_head
 from jobs.lake.trino import Lake
+from jobs.local.stack import Stack
 from jobs.simulate.run import Order
 from tests.conftest import wait_until
 from tests.playing import TIMEOUT_S, assert_exact, exact, made_good, play, traffic

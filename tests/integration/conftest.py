@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from app.contract.tables import CATALOG
 from app.settings import load_settings
-from jobs.embedded.java import JavaParts
+from jobs.local.java import JavaParts
 from jobs.streams.session import session_options
 
 

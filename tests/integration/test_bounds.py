@@ -14,7 +14,7 @@ from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient, NewTopic
 from pyspark.java_gateway import launch_gateway
 
-from jobs.embedded.servers import EDITS_MAX, KAFKA_RETENTION_BYTES, Site, edits_of
+from jobs.local.servers import EDITS_MAX, KAFKA_RETENTION_BYTES, Site, edits_of
 from tests.conftest import wait_until
 from tests.plan import planned, running, site_in
 

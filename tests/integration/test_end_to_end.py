@@ -8,11 +8,11 @@ from pyspark.sql import SparkSession
 from app.contract.tables import event_columns
 from app.relay.topic import Reader, realm_partition
 from app.settings import Settings
-from jobs.embedded.stack import Stack
 from jobs.engine import headers, post
 from jobs.lake.audit import audit
 from jobs.lake.replay import TABLE, replay
 from jobs.lake.trino import Lake
+from jobs.local.stack import Stack
 from jobs.simulate.run import Order
 from tests.conftest import wait_until
 from tests.playing import exact, failed, kill_9, lake_writer, play

@@ -4,8 +4,8 @@ import uuid
 
 import pytest
 
-from jobs.embedded.stack import Stack
 from jobs.lake.trino import Lake
+from jobs.local.stack import Stack
 from tests.conftest import GOLDEN
 from tests.sql.events import Events
 

@@ -14,8 +14,8 @@ import pytest
 from app.contract.tables import EVENTS, TRADES, VIEWS, Table, View
 from app.errors import HaggleError
 from app.settings import SETTINGS
-from jobs.embedded.stack import Stack
 from jobs.lake.trino import Lake
+from jobs.local.stack import Stack
 from tests.kafka import free_port
 
 pytestmark = pytest.mark.stack

@@ -10,7 +10,7 @@ JOBS_MAY_IMPORT = ("app.contract", "app.settings", "app.errors", "app.logs", "ap
 COMPOSITION_ROOTS = {
     "app/http/app.py",
     "app/http/gunicorn.py",
-    "jobs/embedded/stack.py",  # hands the environment on to the processes it starts
+    "jobs/local/stack.py",  # hands the environment on to the processes it starts
 }
 """Beside every module that is run as a program."""
 

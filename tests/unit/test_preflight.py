@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.embedded import preflight
+from jobs.local import preflight
 
 
 def fake_java(folder: Path, version: str) -> None:

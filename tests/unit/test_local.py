@@ -1,4 +1,4 @@
-"""The embedded stack's plan: what is started, and what a setting takes out of it."""
+"""The local stack's plan: what is started, and what a setting takes out of it."""
 
 import json
 import stat
@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from app.settings import Settings, load_settings
-from jobs.embedded.java import JavaParts
-from jobs.embedded.servers import MERGE_EDITS, PORTS, Site, embedded_settings, processes
-from jobs.embedded.stack import Stack
+from jobs.local.java import JavaParts
+from jobs.local.servers import MERGE_EDITS, PORTS, Site, local_settings, processes
+from jobs.local.stack import Stack
 
 ALL = {"engine", "relay", "redis", "kafka", "namenode", "secondary", "datanode", "catalog", "streams", "trino"}
 ALL |= {"maintenance"}
@@ -31,7 +31,7 @@ ELSEWHERE = {
 
 def site(given: Settings, home: Path) -> Site:
     ports = {port: 20_000 + number for number, port in enumerate(port for ports in PORTS.values() for port in ports)}
-    settings: Settings = replace(given, **embedded_settings(given, ports, KEYS))  # type: ignore[arg-type]
+    settings: Settings = replace(given, **local_settings(given, ports, KEYS))  # type: ignore[arg-type]
     return Site(home, ports, settings, JavaParts(home))
 
 

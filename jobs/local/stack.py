@@ -1,4 +1,4 @@
-"""The embedded stack: starts, watches and stops its processes under supervisord.
+"""The local stack: starts, watches and stops its processes under supervisord.
 
 A stack lives in a home folder: data/, config/, logs/, stack.json with its ports, so that data written under an
 address is found again under it, and keys.json with the engine's keys. supervisord restarts what dies; this module only
@@ -29,9 +29,9 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from app.errors import HaggleError
 from app.settings import Settings
-from jobs.embedded import preflight
-from jobs.embedded.java import JavaParts
-from jobs.embedded.servers import PORTS, Process, Site, embedded_settings, processes
+from jobs.local import preflight
+from jobs.local.java import JavaParts
+from jobs.local.servers import PORTS, Process, Site, local_settings, processes
 
 START_TIMEOUT_S: Final = 240
 _STOP_WAVES: Final = (
@@ -296,7 +296,7 @@ class Stack:
     def _site(self) -> Site:
         ports = self._ports()
         jars = ",".join(str(path) for path in self._java.jars("spark"))
-        own = embedded_settings(self._given, ports, self._keys())
+        own = local_settings(self._given, ports, self._keys())
         settings: Settings = replace(self._given, spark_jars=jars, **own)  # type: ignore[arg-type]
         return Site(self.home, ports, settings, self._java)
 

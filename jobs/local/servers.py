@@ -1,4 +1,4 @@
-"""What each server of the embedded stack is: its command, files, first-time preparation and readiness.
+"""What each server of the local stack is: its command, files, first-time preparation and readiness.
 
 `processes` is called by stack.py, which starts what it returns. All listen on loopback and keep their data below
 the home folder. Configuration follows each project's own reference; what is unusual has a comment.
@@ -26,7 +26,7 @@ from kafka.admin import KafkaAdminClient
 
 from app.contract.tables import CATALOG
 from app.settings import SETTINGS, Settings
-from jobs.embedded.java import JavaParts
+from jobs.local.java import JavaParts
 
 _PROBE_TIMEOUT_S: Final = 2
 _SMALL_JVM: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
@@ -112,8 +112,8 @@ class Site:
         return {"CLASSPATH": ":".join(map(str, (*first, *self.java.jars(module))))}
 
 
-def embedded_settings(settings: Settings, ports: Mapping[str, int], keys: Mapping[str, str]) -> dict[str, str | int]:
-    """What the embedded stack sets, of all that the environment does not: where its servers are, keys, open routes."""
+def local_settings(settings: Settings, ports: Mapping[str, int], keys: Mapping[str, str]) -> dict[str, str | int]:
+    """What the local stack sets, of all that the environment does not: where its servers are, keys, open routes."""
     own: dict[str, str | int] = {
         "engine_url": f"http://127.0.0.1:{ports['engine']}",
         "engine_port": ports["engine"],
@@ -446,7 +446,7 @@ def _trino(site: Site) -> Process:
 coordinator=true
 node-scheduler.include-coordinator=true
 node.environment=haggle
-node.id=embedded
+node.id=local
 node.bind-ip=127.0.0.1
 node.internal-address=127.0.0.1
 http-server.http.port={site.ports["trino"]}

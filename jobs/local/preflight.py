@@ -1,7 +1,7 @@
 """Checks what must be on the machine before anything starts; each problem is one sentence and the command that helps.
 
 Standard library only: the Makefile runs this file with the system's Python before there is a virtual environment
-(`python3 jobs/embedded/preflight.py`), and `haggle up` calls it again.
+(`python3 jobs/local/preflight.py`), and `haggle up` calls it again.
 """
 
 import re
