@@ -142,7 +142,7 @@ check: $(INSTALLED) ## check format, types and the unit tests, in a minute
 	@$(BIN)/pytest -q -n 2 tests/unit
 
 .PHONY: test-faults
-test-faults: $(INSTALLED) ## break every part under load, then audit (35 minutes; FAULTS='--faults-rounds 5 --faults-seed 7')
+test-faults: $(INSTALLED) ## break every part under load, then audit (34 minutes; FAULTS='--faults-rounds 5 --faults-seed 7')
 	@$(BIN)/pytest -q -m faults --durations 10 tests/faults $(FAULTS)
 
 .PHONY: test-mutations
