@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from app.contract.limits import MAX_AMOUNT, MAX_PAGE, MAX_PLAYERS_PAGE, Name
+from app.contract.limits import MAX_AMOUNT, MAX_PAGE, MAX_PLAYERS_PAGE, Name, Place
 from app.errors import InvalidRequest
 from app.http import requests, responses
 from app.http.requests import decoded, decoded_batch, decoded_or_empty
@@ -62,14 +62,14 @@ def _integer(name: str, place: str, bounds: tuple[int, int], help_text: str, usu
     return Parameter(name, place, {"type": "integer", "minimum": low, "maximum": high}, help_text, read)
 
 
-def _name(name: str, place: str, help_text: str) -> Parameter:
+def _name(name: str, place: str, help_text: str, form: Any = Name) -> Parameter:
     def read(text: str | None) -> str | None:
         try:
-            return None if text is None else msgspec.convert(text, Name)
+            return None if text is None else msgspec.convert(text, form)
         except msgspec.ValidationError as error:
             raise InvalidRequest(f"bad {name}{' header' if place == 'header' else ''}: {error}") from None
 
-    return Parameter(name, place, msgspec.json.schema(Name), help_text, read)
+    return Parameter(name, place, msgspec.json.schema(form), help_text, read)
 
 
 def _text(name: str, place: str, help_text: str, **schema: Any) -> Parameter:
@@ -94,7 +94,7 @@ PLAYER_ID: Final = _integer("player_id", "path", (1, MAX_AMOUNT), "the player")
 TRADE_ID: Final = _text("trade_id", "path", "the trade", minLength=1)
 OFFER_ID: Final = _text("offer_id", "path", "the offer", minLength=1)
 AFTER: Final = _integer("cursor", "query", (0, MAX_AMOUNT), "next_cursor of the page before; 0 for the first", 0)
-FIRST: Final = _name("cursor", "query", "next_cursor of the page before; left out for the first")
+FIRST: Final = _name("cursor", "query", "next_cursor of the page before; left out for the first", Place)
 
 
 def _limit(most: int, usual: int) -> Parameter:
