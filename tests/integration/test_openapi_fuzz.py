@@ -179,6 +179,7 @@ FOUND = {
     "a player_id beyond 64 bits": ("get", f"/v1/players/{'9' * 30}", b"", 404),
     "an offer_id with a last newline": ("post", "/v1/offers", json.dumps({**TRADE, "offer_id": "a\n"}).encode(), 422),
     "a trade_id with a last newline": ("post", "/v1/trades", json.dumps({**TRADE, "trade_id": "a\n"}).encode(), 422),
+    "a cursor that is no place of a trade": ("get", "/v1/players/1/trades?cursor=dA", b"", 422),
     "bytes in a batch that are no text": (
         "post", "/v1/trades/batch", b'{"mode": "independent", "trades": [1, {"trade_id": "\xff"}]}', 400,
     ),
