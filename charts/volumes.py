@@ -11,6 +11,7 @@ from typing import Any, Final
 import yaml
 
 from app.settings import Settings
+from app.store.layout import SEGMENT_S
 
 ROOT: Final = Path(__file__).parents[1]
 CHART: Final = ROOT / "charts" / "haggle"
@@ -23,8 +24,6 @@ _RATES: Final = (5, 50, 200, 1_000)
 PLAYER_BYTES: Final = 153
 RECORD_BYTES: Final = 41
 ANSWER_BYTES: Final = 551
-SEGMENT_S: Final = 28_800
-"""After which records of a day at least go all at once (app/store/lua/decisions.lua)."""
 OUTBOX_BYTES: Final = 250
 KAFKA_BYTES: Final = 721
 TABLE_BYTES: Final = 14

@@ -179,8 +179,3 @@ def test_the_page_is_up_to_date() -> None:
 
 def test_the_default_memory_of_redis_bears_30_trades_a_second_for_ever() -> None:
     assert SCRIPT["redis_rate"](SCRIPT["values_of"]("redis")["maxMemory"]) >= 30
-
-
-def test_the_page_knows_after_how_long_records_go() -> None:
-    lua = (Path(__file__).parents[2] / "app/store/lua/decisions.lua").read_text()
-    assert f"local SEGMENT_S = {SCRIPT['SEGMENT_S']}\n" in lua

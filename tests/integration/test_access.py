@@ -293,3 +293,12 @@ def test_the_log_says_for_whom_a_token_was_issued_and_that_a_key_is_used(
         issued,
         ("tokens were taken back", {"player_id": 1, "caller": who}),
     ]
+
+
+def test_a_cursor_tells_a_player_nothing_of_the_trades_of_others(client: FlaskClient, tokens: list[str]) -> None:
+    for _ in range(2):
+        client.post("/v1/trades", json={"player_1": {"player_id": 2, "gold": 1}, "player_2": {"player_id": 3}})
+    newest = (client.get("/v1/players/2/trades?limit=1").json or {})["next_cursor"]
+    assert newest is not None
+    told = client.get(f"/v1/players/1/trades?cursor={newest}", headers=bearer(tokens[1]))
+    assert told.json == {"trades": [], "next_cursor": None}

@@ -9,7 +9,6 @@ the few segments of a day, and what is too old goes a segment at a time (`forget
 
 Whole answers stand in a hash for each minute, `answers:<minute>`, by sequence number. ]]
 
-local SEGMENT_S = 28800
 local FIRST_SHARDS, MOST_SHARDS = 256, 1048576
 local SHARD_TARGET, SHARD_FULL = 64, 96
 -- of a segment

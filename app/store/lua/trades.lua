@@ -159,7 +159,8 @@ local function player_trades(keys, args)
   local answer = answer_of(realm, place)
   while answer and #found < limit do
     local previous = previous_trade(cmsgpack.unpack(answer), player_id)
-    if previous == nil then break end
+    -- a trade of others: as if there were none
+    if previous == nil then return {'', '', unpack(found)} end
     found[#found + 1], place = answer, previous
     answer = answer_of(realm, place)
   end
