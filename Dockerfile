@@ -58,7 +58,7 @@ COPY --from=jars /jars /opt/spark/jars
 COPY app app
 COPY sql sql
 COPY jobs jobs
-RUN python -m compileall -q app jobs && python -c 'import jobs.cli, jobs.smoke, jobs.streams.__main__'
+RUN python -m compileall -q app jobs && python -c 'import jobs.cli.__main__, jobs.report.serve, jobs.smoke, jobs.streams.__main__'
 ENV SPARK_HOME=/opt/spark
 USER 10001:10001
 CMD ["python", "-m", "jobs.cli", "--help"]

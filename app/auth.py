@@ -1,14 +1,16 @@
 """Who is calling: the game server with a service key, or a player with a token.
 
-A service key is a secret that the game server shares with the engine and may do everything. A player token is a JSON
-Web Token (RFC 7519, HS256) for one player of one realm; the game server asks for it and hands it to the player's
-client. Several keys of either kind are valid at once, so that they can be rotated without a pause.
+A service key is a secret that the game server, or a job, shares with the engine; it may do what its scope says. A
+player token is a JSON Web Token (RFC 7519, HS256) for one player of one realm; the game server asks for it and hands it
+to the player's client. Several keys of either kind are valid at once, so that they can be rotated without a pause.
 """
 
 import hashlib
 import hmac
 import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from enum import IntEnum
 from typing import Final, NamedTuple
 
 import jwt
@@ -22,11 +24,21 @@ _SERVICE_KEY_LENGTH: Final = 16
 _TOKEN_KEY_LENGTH: Final = 32
 
 
+class Scope(IntEnum):
+    """What a service key may do: each also what stands before it."""
+
+    READ = 1
+    TRADE = 2
+    ADMIN = 3
+
+
 class Caller(NamedTuple):
     """Who is calling: a player, or with None the game server, told apart by its key."""
 
     player_id: int | None
     name: str
+    scope: Scope = Scope.ADMIN
+    """Of a service key; a player's rights are its own affairs."""
     issued_at: float = 0.0
     """Of a token: when it was issued, in seconds since 1970."""
 
@@ -48,15 +60,16 @@ class Authenticator:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.is_on = settings.authentication == "on"
-        service_keys = _keys(settings.service_keys)
-        self._services = {key.encode(): Caller(None, f"service:{_key_id(key)}") for key in service_keys}
+        self._services = {key.encode(): caller for key, caller in _services(settings)}
         self._seen: set[str] = set()
         self._token_keys = {_key_id(key): key for key in _keys(settings.token_keys)}
         if not self.is_on:
             _log.warning("authentication is off: every caller may do everything")
         else:
-            _check("SERVICE_KEYS", service_keys, _SERVICE_KEY_LENGTH)
-            _check("TOKEN_KEYS", list(self._token_keys.values()), _TOKEN_KEY_LENGTH)
+            _check("SERVICE_KEYS", settings.service_keys, _SERVICE_KEY_LENGTH)
+            _check("TOKEN_KEYS", settings.token_keys, _TOKEN_KEY_LENGTH)
+            _check("TRADE_KEYS", settings.trade_keys, _SERVICE_KEY_LENGTH, may_lack=True)
+            _check("READ_KEYS", settings.read_keys, _SERVICE_KEY_LENGTH, may_lack=True)
 
     def caller(self, authorization: str | None) -> Caller:
         """The caller that an Authorization header names; raises Unauthenticated."""
@@ -85,18 +98,26 @@ class Authenticator:
         """Says once for each worker which of the service keys are in use."""
         if caller.name not in self._seen:
             self._seen.add(caller.name)
-            _log.info("a service key is used", extra={"context": {"caller": caller.name}})
+            context = {"caller": caller.name, "scope": caller.scope.name.lower()}
+            _log.info("a service key is used", extra={"context": context})
 
     def _player(self, token: str) -> Caller:
         try:
             key = self._token_keys[str(jwt.get_unverified_header(token).get("kid"))]
             options: jwt.types.Options = {"require": ["exp", "iat", "sub", "aud"]}
             claims = jwt.decode(token, key, [_ALGORITHM], options, audience=self._settings.realm)
-            return Caller(int(claims["sub"]), f"player:{claims['sub']}", float(claims["iat"]))
+            return Caller(int(claims["sub"]), f"player:{claims['sub']}", issued_at=float(claims["iat"]))
         except jwt.ExpiredSignatureError:
             raise Unauthenticated("the player token has expired; the game server issues a new one") from None
         except (jwt.InvalidTokenError, KeyError, ValueError):
             raise Unauthenticated("the bearer is neither a service key nor a valid token of a player") from None
+
+
+def _services(settings: Settings) -> Iterator[tuple[str, Caller]]:
+    """Each service key, with whom it shows; of one that stands in several scopes, the widest comes last."""
+    for scope, text in zip(Scope, (settings.read_keys, settings.trade_keys, settings.service_keys), strict=True):
+        for key in _keys(text):
+            yield key, Caller(None, f"service:{_key_id(key)}", scope)
 
 
 def _keys(text: str) -> list[str]:
@@ -107,8 +128,8 @@ def _key_id(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
-def _check(variable: str, keys: list[str], length: int) -> None:
-    if not keys:
+def _check(variable: str, text: str, length: int, *, may_lack: bool = False) -> None:
+    if not _keys(text) and not may_lack:
         raise SettingsError([f"{variable} is missing; set it, or AUTHENTICATION=off on a machine of your own"])
-    if any(len(key) < length for key in keys):
+    if any(len(key) < length for key in _keys(text)):
         raise SettingsError([f"{variable} has a key of fewer than {length} characters"])

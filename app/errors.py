@@ -115,6 +115,13 @@ class Unavailable(RequestError):
         super().__init__(reason, detail, retry_after_s=retry_after_s)
 
 
+class StoreFull(Unavailable):
+    """Redis has no room for a command; it may still be read."""
+
+    def __init__(self) -> None:
+        super().__init__(Problem.STORE_UNAVAILABLE, "Redis is full; send the same request again later", 5)
+
+
 class BatchContended(Unavailable):
     """Other trades kept changing the players of a large batch that is decided together."""
 

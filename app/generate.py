@@ -159,7 +159,8 @@ def _http_page() -> str:
 
 
 def _operation_section(path: str, method: str, operation: dict[str, Any]) -> str:
-    lines = [f"## {method.upper()} `{path}`\n", f"{operation['summary']}.\n"]
+    summary = operation["summary"] + ("" if operation["summary"].endswith("?") else ".")
+    lines = [f"## {method.upper()} `{path}`\n", f"{summary} {operation['description']}\n"]
     parameters = operation.get("parameters", [])
     lines += [f"- {item['in']} `{item['name']}`: {item.get('description', '')}" for item in parameters]
     if "requestBody" in operation:

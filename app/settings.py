@@ -29,9 +29,21 @@ class Settings:
     listen_host: str = _setting("127.0.0.1", "address that the engine and the relay's /metrics listen on")
     engine_url: str = _setting("http://127.0.0.1:8000", "where callers find the engine")
     engine_port: int = _setting(8000, "port that the engine listens on")
+    engine_management_port: int = _setting(
+        0, "port with health and metrics alone, which no other caller can keep busy; 0 for none"
+    )
     engine_workers: int = _setting(2, "gunicorn worker processes", low=1)
     engine_connections: int = _setting(256, "requests that each worker serves at once", low=1)
+    engine_connections_per_address: int = _setting(
+        192, "connections to each worker that one address may have at once; a trusted proxy may have all", low=1
+    )
+    trusted_proxies: str = _setting(
+        "", "addresses and networks, comma-separated, of proxies whose X-Forwarded-For says who is calling"
+    )
     engine_drain_s: int = _setting(30, "time that running requests get to finish on a stop", unit="s", low=1)
+    request_timeout_s: int = _setting(
+        20, "how long at most a caller may take to send a body, and to take its answer", unit="s", low=1
+    )
     request_max_bytes: int = _setting(2 * _MIB, "largest request body", unit="bytes", low=1024)
     decided_keep_s: int = _setting(
         86_400, "how long at least is known what was decided under the name of a trade or offer", unit="s", low=86_400
@@ -49,8 +61,15 @@ class Settings:
         "closed", "open: PUT /create_player and POST /trade need no service key, for a demo", choices=("closed", "open")
     )
     service_keys: str = _setting(
-        "", "keys of the game server, comma-separated, 16 characters or more each; all are valid, jobs send the first"
+        "",
+        "keys of the game server, which may do everything, comma-separated, 16 characters or more each; all are valid, "
+        "jobs send the first",
     )
+    trade_keys: str = _setting(
+        "",
+        "service keys that may read, create players, trade and make offers, as SERVICE_KEYS; jobs that have no other",
+    )
+    read_keys: str = _setting("", "service keys that may read, as SERVICE_KEYS; jobs that have no other send the first")
     token_keys: str = _setting(
         "", "keys of player tokens, comma-separated, 32 characters or more each; the first signs, all are valid"
     )
@@ -59,6 +78,9 @@ class Settings:
     player_rate: int = _setting(600, "requests a minute of each player, 0 for any number", unit="1/min")
     player_rate_bytes: int = _setting(
         262_144, "bytes a minute of the bodies that each player sends, 0 for any number", unit="bytes/min"
+    )
+    stranger_rate: int = _setting(
+        600, "requests a minute of each address without a valid key to each worker, 0 for any number", unit="1/min"
     )
 
     redis_url: str = _setting("redis://127.0.0.1:6379/0", "the Redis (or Valkey) server")
@@ -115,6 +137,7 @@ class Settings:
     )
     stream_max_events_per_batch: int = _setting(100_000, "most Kafka records in one micro-batch", low=1)
 
+    report_shelf: str = _setting("reports", "folder that gets a folder for each report")
     report_keep: int = _setting(96, "reports that are kept where they are made, the newest", low=1)
     report_keep_mib: int = _setting(768, "most that the kept reports may take together", unit="MiB", low=1)
     maintenance_interval_s: float = _setting(

@@ -11,7 +11,7 @@ from typing import Any, Final
 import yaml
 
 from app.settings import Settings
-from app.store.layout import SEGMENT_S
+from app.store.layout import SWEEP_S
 
 ROOT: Final = Path(__file__).parents[1]
 CHART: Final = ROOT / "charts" / "haggle"
@@ -35,7 +35,7 @@ CATALOG_BYTES: Final = 400 * 2**20
 EMPTY_REDIS_BYTES: Final = 2 * 2**20
 
 
-_RECORD_S: Final = Settings().decided_keep_s + SEGMENT_S
+_RECORD_S: Final = Settings().decided_keep_s + SWEEP_S
 _ANSWER_S: Final = Settings().answer_full_s + 60
 TRADE_BYTE_S: Final = _RECORD_S * RECORD_BYTES + _ANSWER_S * ANSWER_BYTES
 """Memory of Redis that each trade a second takes, for as long as the game goes on."""

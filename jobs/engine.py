@@ -1,4 +1,4 @@
-"""Calls to the engine with the service key."""
+"""Calls to the engine with a service key."""
 
 from typing import Any, Final
 
@@ -11,8 +11,9 @@ _TIMEOUT_S: Final = 10
 
 
 def service_key(settings: Settings) -> str:
-    """The first service key; empty if there is none."""
-    return next((key.strip() for key in settings.service_keys.split(",") if key.strip()), "")
+    """The first key of the widest scope that there is one of; empty if there is none."""
+    keys = f"{settings.service_keys},{settings.trade_keys},{settings.read_keys}".split(",")
+    return next((key.strip() for key in keys if key.strip()), "")
 
 
 def headers(settings: Settings) -> dict[str, str]:

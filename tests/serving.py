@@ -25,6 +25,8 @@ def served(settings: Settings, **more: str) -> Iterator[int]:
         "REALM": settings.realm,
         "ENGINE_PORT": str(port),
         "ENGINE_WORKERS": "2",
+        # tests ask for health and metrics as often as they like
+        "STRANGER_RATE": "0",
         "ENGINE_DRAIN_S": "2",
         "SERVICE_KEYS": SERVICE_KEY,
         "TOKEN_KEYS": TOKEN_KEY,

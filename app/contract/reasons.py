@@ -55,6 +55,7 @@ class Problem(_Explained):
     INVALID_JSON = "invalid_json", "the body is not JSON"
     INVALID_REQUEST = "invalid_request", "the body or a parameter does not fit the schema"
     REQUEST_TOO_LARGE = "request_too_large", "the body is larger than REQUEST_MAX_BYTES"
+    REQUEST_TIMEOUT = "request_timeout", "the body did not come within REQUEST_TIMEOUT_S"
     UNKNOWN_CLASS = "unknown_class", "there is no such player class"
     NOT_FOUND = "not_found", "there is no such resource"
     OFFER_CLOSED = "offer_closed", "the offer has been accepted, declined or cancelled, or has expired"

@@ -8,8 +8,9 @@ from typing import Any, Final
 from flask import Response, g, request
 
 from app.auth import ANYONE, Authenticator, Caller
-from app.errors import Forbidden, RateLimited, Unauthenticated, Unavailable
-from app.http.operations import OPERATIONS, Access, Operation, Owner
+from app.errors import Forbidden, NotFound, RateLimited, Unauthenticated, Unavailable
+from app.http.addresses import Proxies, Strangers, host_of
+from app.http.operations import OF_MANAGEMENT, OPERATIONS, Access, Operation, Owner
 from app.settings import Settings
 from app.store.rates import WINDOW_S, Rates
 from app.store.tokens import Tokens
@@ -26,18 +27,23 @@ class Guard:
         self._tokens = tokens
         self._authenticator = authenticator
         self._rates = rates
+        self._proxies = Proxies(settings.trusted_proxies)
+        self._strangers = Strangers(settings.stranger_rate)
+        self._management_port = str(settings.engine_management_port)
 
     def before(self) -> None:
-        """Sets `g.caller`; raises Unauthenticated, Forbidden or RateLimited."""
-        access, caller = self._access(), ANYONE
-        if access is not Access.ANYONE:
-            caller = self._authenticator.caller(request.headers.get("Authorization"))
-        g.caller = caller
+        """Sets `g.caller`; raises NotFound, Unauthenticated, Forbidden or RateLimited."""
+        operation = _operation()
+        if request.environ.get("SERVER_PORT") == self._management_port:
+            _check_management(operation)
+            g.caller = ANYONE
+            return
+        caller = g.caller = self._caller(operation.access if operation else Access.ANYONE)
         self._count(caller)
         if caller.player_id is not None and self._tokens.is_revoked(caller.player_id, caller.issued_at):
             raise Unauthenticated("the player token has been taken back; the game server issues a new one")
-        if access is Access.SERVICE and caller.player_id is not None:
-            raise Forbidden(f"{request.method} {request.path} is for the game server, not for players")
+        if operation and operation.access is not Access.ANYONE:
+            _check_rights(operation, caller)
 
     def after(self, response: Response) -> Response:
         """Says what is left of the caller's allowance (draft-ietf-httpapi-ratelimit-headers)."""
@@ -47,14 +53,23 @@ class Guard:
             response.headers["RateLimit"] = f'"{policy}";r={allowance.remaining};t={allowance.reset_s}'
         return response
 
-    def _access(self) -> Access:
-        operation = _operation()
-        access = (
-            operation.access if operation else Access.ANYONE
-        )  # what describes the operations, and what is not there
-        if access is Access.ORIGINAL:
-            return Access.ANYONE if self._settings.original_routes == "open" else Access.SERVICE
-        return access
+    def _caller(self, access: Access) -> Caller:
+        is_open = access is Access.ORIGINAL and self._settings.original_routes == "open"
+        if is_open or not self._authenticator.is_on:
+            return ANYONE
+        if access is Access.ANYONE:
+            self._count_stranger()
+            return ANYONE
+        try:
+            return self._authenticator.caller(request.headers.get("Authorization"))
+        except Unauthenticated:
+            self._count_stranger()
+            raise
+
+    def _count_stranger(self) -> None:
+        address = self._proxies.caller(request.remote_addr or "", request.headers.get("X-Forwarded-For", ""))
+        if wait_s := self._strangers.wait_s(host_of(address)):
+            raise RateLimited(wait_s, "requests without a valid key")
 
     def _count(self, caller: Caller) -> None:
         limit = self._settings.service_rate if caller.player_id is None else self._settings.player_rate
@@ -77,6 +92,19 @@ class Guard:
         allowance = self._rates.count_bytes(caller.name, limit, size)
         if allowance.is_exceeded:
             raise RateLimited(allowance.reset_s, "bytes")
+
+
+def _check_management(operation: Operation | None) -> None:
+    if operation not in OF_MANAGEMENT:
+        raise NotFound(f"this port has health and metrics only, and no {request.path}")
+
+
+def _check_rights(operation: Operation, caller: Caller) -> None:
+    asked = f"{request.method} {request.path}"
+    if caller.player_id is not None and operation.access is not Access.PLAYER:
+        raise Forbidden(f"{asked} is for the game server, not for players")
+    if caller.player_id is None and caller.scope < operation.scope:
+        raise Forbidden(f"{asked} is for service keys of scope {operation.scope.name.lower()}")
 
 
 def _operation() -> Operation | None:

@@ -3,15 +3,24 @@
 The master process reads it; prometheus_client learns from it where the workers keep their counts.
 """
 
+import json
 import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
+from gevent import Timeout  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.workers.base_async import AsyncWorker  # type: ignore[import-untyped]
+from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
+from werkzeug.exceptions import RequestTimeout
 
+from app.contract.reasons import Problem
+from app.http.addresses import Places, Proxies, host_of
 from app.settings import load_settings
 
 _settings = load_settings(os.environ)
@@ -19,13 +28,13 @@ _counts_folder = tempfile.mkdtemp(prefix="haggle-metrics-")
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _counts_folder
 
 wsgi_app = "app.http.gunicorn:application()"
-bind = f"{_settings.listen_host}:{_settings.engine_port}"
+# each port has places of its own: however many callers hold those of the engine's, health and metrics are served
+bind = [f"{_settings.listen_host}:{port}" for port in (_settings.engine_port, _settings.engine_management_port) if port]
 workers = _settings.engine_workers
-# greenlets: threads of one worker wait for each other's interpreter lock (docs/decisions.md)
-worker_class = "gevent"
+worker_class = "app.http.gunicorn.Worker"
 worker_connections = _settings.engine_connections
 graceful_timeout = _settings.engine_drain_s
-# an idle connection delays a graceful stop by at most this long
+# an idle connection, or one whose head does not come, is closed; it delays a graceful stop by at most this long
 keepalive = 10
 backlog = 1024
 control_socket_disable = True
@@ -60,6 +69,77 @@ def on_exit(_server: Any) -> None:
     shutil.rmtree(_counts_folder, ignore_errors=True)
 
 
+# ---------------------------------------------------------------- what a caller may hold
+
+_TOO_MANY: Final = json.dumps(
+    {
+        "type": "about:blank",
+        "title": "Rate limited",
+        "status": 429,
+        "reason": Problem.RATE_LIMITED,
+        "detail": f"this address has {_settings.engine_connections_per_address} connections already; close some",
+    }
+)
+_REFUSED: Final = (
+    "HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 1\r\n"
+    f"Content-Type: application/problem+json\r\nContent-Length: {len(_TOO_MANY)}\r\n\r\n{_TOO_MANY}"
+).encode()
+
+
+class Worker(GeventWorker):  # type: ignore[misc]
+    """A worker of greenlets, of whose places an address gets a part, and each for so long.
+
+    Threads would wait for each other's interpreter lock (docs/decisions.md).
+    """
+
+    _places = Places(_settings.engine_connections_per_address)
+    _proxies = Proxies(_settings.trusted_proxies)
+
+    def handle(self, listener: Any, client: Any, address: tuple[Any, ...]) -> None:
+        """Serves a connection, unless its address has too many."""
+        is_exempt = listener.getsockname()[1] == _settings.engine_management_port or self._proxies.has(address[0])
+        if is_exempt:
+            self._serve(listener, client, address)
+        elif self._places.take(host := host_of(address[0])):
+            try:
+                self._serve(listener, client, address)
+            finally:
+                self._places.give_back(host)
+        else:
+            client.settimeout(0)  # whoever does not listen is not waited for
+            with client, suppress(OSError):
+                client.sendall(_REFUSED)
+
+    def _serve(self, listener: Any, client: Any, address: tuple[Any, ...]) -> None:
+        # gevent's `sendall` ends after it; GeventWorker.handle would wait for ever
+        client.settimeout(_settings.request_timeout_s)
+        AsyncWorker.handle(self, listener, client, address)
+
+    def handle_request(self, *request: Any) -> Any:
+        """Answers a request; who does not take its answer in time is left, without a line in the log."""
+        try:
+            return super().handle_request(*request)
+        except TimeoutError:
+            raise StopIteration from None
+
+
+class _Body:
+    """The body of a request, which must have come after a time, counted from its head."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+        self._until = time.monotonic() + _settings.request_timeout_s
+
+    def read(self, size: int) -> bytes:
+        """So many bytes, or fewer at the end; raises RequestTimeout."""
+        try:
+            with Timeout(max(0.0, self._until - time.monotonic()), RequestTimeout()):
+                content: bytes = self._body.read(size)
+        except TimeoutError:  # the socket's own
+            raise RequestTimeout from None
+        return content
+
+
 # ---------------------------------------------------------------- an answer in one segment
 
 
@@ -75,6 +155,7 @@ def application() -> Callable[..., Iterable[bytes]]:
             _hold(environ, 1)
             return start_response(*head)
 
+        environ["wsgi.input"] = _Body(environ["wsgi.input"])
         return engine(environ, hold_and_start)
 
     return answer

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from app.auth import Scope
 from app.contract.reasons import Problem, Rejection
 from app.http.operations import OPERATIONS, Access, Operation, Parameter
 from app.http.requests import decoded_or_empty
@@ -12,13 +13,14 @@ from app.http.responses import ProblemDetails
 
 _PROBLEM: Final = "application/problem+json"
 _GUARD_PROBLEMS: Final = {
-    Access.ANYONE: (),
+    Access.ANYONE: (429,),
     Access.ORIGINAL: (401, 403, 429),
     Access.SERVICE: (401, 403, 429),
     Access.PLAYER: (401, 403, 429),
 }
+_MAY: Final = {Scope.READ: "read", Scope.TRADE: "trade", Scope.ADMIN: "do everything"}
 _SECURITY_SCHEMES: Final = {
-    "service_key": {"type": "http", "scheme": "bearer", "description": "a key of the game server, from SERVICE_KEYS"},
+    "service_key": {"type": "http", "scheme": "bearer", "description": "a key of the game server or of a job"},
     "player_token": {
         "type": "http",
         "scheme": "bearer",
@@ -57,7 +59,7 @@ def _operation(operation: Operation, schema_of: dict[Any, Any]) -> dict[str, Any
         answer["content"][_PROBLEM] = {"schema": schema_of[ProblemDetails]}
     described: dict[str, Any] = {
         "summary": operation.summary,
-        "description": f"{operation.access.value[:1].upper()}{operation.access.value[1:]}.",
+        "description": _whom(operation),
         "responses": responses,
         "security": _security(operation.access),
     }
@@ -67,6 +69,14 @@ def _operation(operation: Operation, schema_of: dict[Any, Any]) -> dict[str, Any
         content = {"application/json": {"schema": schema_of[operation.body]}}
         described["requestBody"] = {"required": operation.decode is not decoded_or_empty, "content": content}
     return described
+
+
+def _whom(operation: Operation) -> str:
+    """Whom it takes, in a sentence."""
+    access = operation.access.value
+    if operation.access is not Access.ANYONE:
+        access = access.replace("service keys", f"service keys that may {_MAY[operation.scope]}")
+    return f"{access[:1].upper()}{access[1:]}."
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
@@ -86,6 +96,7 @@ def _problem_help(status: int) -> str:
         401: "the request has no valid key or token",
         403: "the caller may not do this",
         404: "there is no such resource",
+        408: "the body did not come in time",
         409: "refused; `reason` says why",
         412: "refused, since a state named in If-Match has changed",
         413: "the body is too large",

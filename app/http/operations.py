@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from app.auth import Scope
 from app.contract.limits import MAX_AMOUNT, MAX_PAGE, MAX_PLAYERS_PAGE, Name, Place
 from app.errors import InvalidRequest
 from app.http import requests, responses
@@ -20,9 +21,9 @@ class Access(Enum):
     """Whom a route takes."""
 
     ANYONE = "needs no key"
-    ORIGINAL = "for the service key; without a key where ORIGINAL_ROUTES=open"
-    SERVICE = "for the service key"
-    PLAYER = "for the service key, and for players in their own affairs"
+    ORIGINAL = "for service keys; without a key where ORIGINAL_ROUTES=open"
+    SERVICE = "for service keys"
+    PLAYER = "for service keys, and for players in their own affairs"
 
 
 class Owner(Enum):
@@ -125,6 +126,7 @@ class Operation:
     body: Any = None
     decode: Callable[[bytes, Any], Any] = decoded
     problems: tuple[int, ...] = ()
+    is_for_admins: bool = False
 
     def __post_init__(self) -> None:
         allowed = {
@@ -135,6 +137,13 @@ class Operation:
         }[self.access]
         if self.owner not in allowed:
             raise ValueError(f"{self.method} {self.path} is {self.access.value}, so it touches no affairs {self.owner}")
+
+    @property
+    def scope(self) -> Scope:
+        """What a service key must have for it."""
+        if self.is_for_admins:
+            return Scope.ADMIN
+        return Scope.READ if self.method == "GET" else Scope.TRADE
 
     @property
     def rule(self) -> str:
@@ -172,11 +181,11 @@ GET_PLAYER: Final = Operation(
 )  # fmt: skip
 CREATE_TOKEN: Final = Operation(
     "POST", "/v1/players/{player_id}/tokens", _Service, Owner.GAME, "Issue a player's token", {201: responses.Token},
-    (PLAYER_ID,), problems=(404, 409, 503),
+    (PLAYER_ID,), problems=(404, 409, 503), is_for_admins=True,
 )  # fmt: skip
 REVOKE_TOKENS: Final = Operation(
     "DELETE", "/v1/players/{player_id}/tokens", _Service, Owner.GAME, "Take back all tokens of a player",
-    {200: responses.Revoked}, (PLAYER_ID,), problems=(404, 503),
+    {200: responses.Revoked}, (PLAYER_ID,), problems=(404, 503), is_for_admins=True,
 )  # fmt: skip
 LIST_TRADES: Final = Operation(
     "GET", "/v1/players/{player_id}/trades", _Player, Owner.PATH,
@@ -228,7 +237,7 @@ LIST_CLASSES: Final = Operation(
 )
 LIVE: Final = Operation("GET", "/livez", _Anyone, Owner.NOBODY, "Is the process alive?", {200: responses.Liveness})
 READY: Final = Operation(
-    "GET", "/readyz", _Anyone, Owner.NOBODY, "Are commands taken?", {200: responses.Health, 503: responses.Health},
+    "GET", "/readyz", _Anyone, Owner.NOBODY, "Is it served, and are commands taken?", {200: responses.Health},
     problems=(503,),
 )  # fmt: skip
 METRICS: Final = Operation("GET", "/metrics", _Anyone, Owner.NOBODY, "Prometheus metrics", {200: None}, problems=(503,))
@@ -238,3 +247,6 @@ OPERATIONS: Final = (
     LIST_TRADES, LIST_OFFERS, CREATE_TRADE, CREATE_TRADES, GET_TRADE, CREATE_OFFER, GET_OFFER, ACCEPT_OFFER,
     DECLINE_OFFER, CANCEL_OFFER, LIST_ITEMS, LIST_CLASSES, LIVE, READY, METRICS,
 )  # fmt: skip
+
+OF_MANAGEMENT: Final = (LIVE, READY, METRICS)
+"""What the port of management serves (ENGINE_MANAGEMENT_PORT), and nothing else."""

@@ -4,13 +4,14 @@ Every error becomes problem+json (RFC 9457) here.
 """
 
 import logging
+from contextlib import suppress
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 from flask import Response, current_app, request
 from msgspec import UNSET, Struct, UnsetType
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout
 
 from app import domain
 from app.contract import events
@@ -196,13 +197,18 @@ class ClassList(Struct, frozen=True):
     classes: list[StartingClass]
 
 
-class Health(Struct, frozen=True):
-    """Whether commands are taken, how many events wait for Kafka, and since when the oldest does.
+Commands = Literal["ok", "outbox_full", "redis_full"]
+"""Whether commands are taken, or why not."""
 
+
+class Health(Struct, frozen=True):
+    """Whether commands are taken (`ok`), or why they are refused while reads are served.
+
+    `outbox_entries` and `outbox_age_s`: how many events wait for Kafka, and since when the oldest does.
     `redis_full_in_s`: when Redis' memory will be full if it grows as in the last hour; null while it does not.
     """
 
-    status: str
+    status: Commands
     outbox_entries: int
     outbox_age_s: float
     sequence: int
@@ -358,6 +364,8 @@ def render_http_error(error: HTTPException) -> Response:
         drain_body()
         limit = current_app.config["MAX_CONTENT_LENGTH"]
         return problem(status, Problem.REQUEST_TOO_LARGE, f"the body is larger than {limit} bytes")
+    if status == 408:
+        return problem(status, Problem.REQUEST_TIMEOUT, "the body did not come in time; send it faster, or in parts")
     if status == 405:
         allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         detail = f"{request.path} does not support {request.method}"
@@ -376,5 +384,6 @@ def render_defect(error: Exception) -> Response:
 def drain_body() -> None:
     """Reads a refused body to its end, within a bound: a client that still writes would not see the answer."""
     stream, left = request.environ["wsgi.input"], _DRAIN_BYTES
-    while left > 0 and (chunk := stream.read(min(left, 65_536))):
-        left -= len(chunk)
+    with suppress(RequestTimeout):
+        while left > 0 and (chunk := stream.read(min(left, 65_536))):
+            left -= len(chunk)

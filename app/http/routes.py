@@ -326,20 +326,19 @@ def live(_call: Call) -> Response:
 
 @_route(operations.READY)
 def ready(call: Call) -> Response:
-    """Redis takes commands and the outbox has room; otherwise 503."""
-    settings = call.services.settings
+    """Redis answers, and whether commands are taken: while they are not, reads are served still."""
+    settings, store = call.services.settings, call.store
     try:
-        call.store.assert_takes_commands()
-        backlog, memory = call.store.backlog(), call.store.memory()
+        is_full, backlog, memory = store.is_full(), store.backlog(), store.memory()
     except Unavailable as error:
         # says why, such as a wrong password: the answer itself does not
         context = {"detail": advice(settings, error.__cause__), "error": str(error.__cause__)}
         _log.warning("not ready", extra={"context": context})
         raise
-    is_full = backlog.entries >= settings.outbox_max_entries
-    status, full_in_s = "outbox full" if is_full else "ok", memory.full_in_s if memory else None
-    health = responses.Health(status, backlog.entries, backlog.age_s, backlog.sequence, full_in_s)
-    return responses.json(503 if is_full else 200, health)
+    is_behind = backlog.entries >= settings.outbox_max_entries
+    status: responses.Commands = "redis_full" if is_full else "outbox_full" if is_behind else "ok"
+    full_in_s = memory.full_in_s if memory else None
+    return responses.json(200, responses.Health(status, backlog.entries, backlog.age_s, backlog.sequence, full_in_s))
 
 
 @_route(operations.METRICS)

@@ -2,6 +2,7 @@
 
 from redis import Redis
 
+from app.errors import StoreFull
 from app.settings import Settings
 from app.store.batches import Batches
 from app.store.client import store_errors
@@ -29,9 +30,13 @@ class Store:
         self.tokens = Tokens(client, self._keys, settings.token_ttl_s)
         self.offers = Offers(self._functions, settings.offers_max_open)
 
-    def assert_takes_commands(self) -> None:
-        """Raises Unavailable while Redis is away, full or read-only."""
-        self._functions.call("takes_commands")
+    def is_full(self) -> bool:
+        """Whether Redis has no room for commands; raises Unavailable while it is away or read-only."""
+        try:
+            self._functions.call("takes_commands")
+        except StoreFull:
+            return True
+        return False
 
     def forget_old(self, answers_s: float, most_keys: int) -> int:
         """Removes records and whole answers that are kept no longer; returns how many keys that was."""

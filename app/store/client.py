@@ -13,7 +13,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from app.contract.reasons import Problem
-from app.errors import Unavailable
+from app.errors import StoreFull, Unavailable
 from app.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def store_errors() -> Iterator[None]:
     except (RedisConnectionError, RedisTimeoutError) as error:
         raise Unavailable(Problem.STORE_UNAVAILABLE, "Redis does not answer; send the same request again") from error
     except OutOfMemoryError as error:
-        raise Unavailable(Problem.STORE_UNAVAILABLE, "Redis is full; send the same request again later", 5) from error
+        raise StoreFull from error
     except RedisError as error:
         _log.error("redis refused a command", extra={"context": {"error": str(error)}})
         raise Unavailable(Problem.STORE_UNAVAILABLE, "Redis cannot write now; send the same request again") from error

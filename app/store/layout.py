@@ -23,9 +23,8 @@ _Text = str | bool
 _Place = tuple[int, int] | bool
 
 encode: Final = msgpack.Encoder().encode
-SEGMENT_S: Final = 28_800
-"""How long records are put into one segment, which is forgotten as a whole (lua/decisions.lua)."""
-
+SWEEP_S: Final = 3_600
+"""Time in which all records are looked at, so how much longer than due one may be kept (lua/decisions.lua)."""
 _DIGEST_BYTES: Final = 12
 _FINGERPRINT_BYTES: Final = 8
 
@@ -134,7 +133,7 @@ class _SentTrade(Struct, array_like=True):
 def lua_constants() -> Iterator[tuple[str, str | int]]:
     """The constants of the Lua library: bounds, and the place of each field of what is packed (from 1)."""
     yield "MAX_AMOUNT", MAX_AMOUNT
-    yield "SEGMENT_S", SEGMENT_S
+    yield "SWEEP_S", SWEEP_S
     yield "DIGEST_BYTES", _DIGEST_BYTES
     yield "FINGERPRINT_BYTES", _FINGERPRINT_BYTES
     yield "ANSWER_HEAD", f"'\\{_head(_Answer)}'"

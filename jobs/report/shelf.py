@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+NEWEST: Final = "newest"
 _NAME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z")
 
 
@@ -23,7 +24,7 @@ def tidy(shelf: Path, keep: int, keep_bytes: int) -> None:
     link = shelf / ".newest"
     link.unlink(missing_ok=True)
     link.symlink_to(reports[0].name)
-    link.rename(shelf / "newest")
+    link.rename(shelf / NEWEST)
     room = keep_bytes
     for number, report in enumerate(reports):
         room -= sum(path.stat().st_size for path in report.rglob("*") if path.is_file())

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from app.settings import SETTINGS
-from jobs.cli import cli
+from jobs.cli.__main__ import cli
 from tests.charts.conftest import CHART, Pod, Rendered
 
 FOLDER = Path(__file__).parent
@@ -146,8 +146,6 @@ def test_every_edge_between_two_installed_parts_is_open_at_both_ends(rendered: R
     into = {(other, own, port) for own, other, port in edges("ingress", "from")}
     out = edges("egress", "to")
     installed = {pod.component for pod in rendered.pods()}
-    # everybody may call the engine, so its policy names nobody
-    out = {edge for edge in out if edge[1] != "engine"}
     assert {edge for edge in out if {*edge[:2]} <= installed} == {edge for edge in into if {*edge[:2]} <= installed}
 
 
@@ -256,8 +254,11 @@ def test_existing_services_are_called_and_not_installed(render: Callable[..., Re
     engine = environment(rendered, "engine")
     assert engine["REDIS_URL"]["value"] == "rediss://redis.data:6380/0"
     assert engine["REDIS_PASSWORD"]["valueFrom"]["secretKeyRef"] == {"name": "redis-login", "key": "secret"}
-    keys = [engine[name]["valueFrom"]["secretKeyRef"] for name in ("SERVICE_KEYS", "TOKEN_KEYS")]
-    assert keys == [{"name": "game-keys", "key": "server"}, {"name": "game-keys", "key": "token-keys"}]
+    keys = {name: engine[name]["valueFrom"]["secretKeyRef"] for name in engine if name.endswith("_KEYS")}
+    in_secret = {"SERVICE_KEYS": "server", "TOKEN_KEYS": "token-keys", "READ_KEYS": "read-keys"}
+    assert keys == {name: {"name": "game-keys", "key": key} for name, key in in_secret.items()}
+    # no keys of the scope that would do: those of the service
+    assert environment(rendered, "simulation")["SERVICE_KEYS"]["valueFrom"]["secretKeyRef"]["key"] == "server"
     driver = environment(rendered, "streams")
     assert driver["KAFKA_BOOTSTRAP_SERVERS"]["value"] == "one.kafka:9092,two.kafka:9092"
     assert driver["HDFS_URL"]["value"] == "hdfs://lake.data:8020"
@@ -269,16 +270,23 @@ def test_existing_services_are_called_and_not_installed(render: Callable[..., Re
     assert pods["streams"].spec["containers"][0]["image"].startswith("registry.example/library/haggle-jobs@sha256:")
 
 
-def test_the_engine_asks_for_keys_and_its_callers_have_them(render: Callable[..., Rendered]) -> None:
+def test_the_engine_asks_for_keys_and_each_of_its_callers_has_those_that_it_needs_and_no_others(
+    render: Callable[..., Rendered],
+) -> None:
     rendered = render()
     assert environment(rendered, "engine")["AUTHENTICATION"]["value"] == "on"
     assert environment(rendered, "engine")["ORIGINAL_ROUTES"]["value"] == "closed"
-    for component in ("engine", "simulation", "audit", "test"):
-        reference = environment(rendered, component)["SERVICE_KEYS"]["valueFrom"]["secretKeyRef"]
-        assert reference == {"name": "haggle-engine", "key": "service-keys"}, component
-    assert set(rendered.of_kind("Secret")["haggle-engine"]["data"]) == {"service-keys", "token-keys"}
-    for component in ("relay", "streams", "report"):
-        assert not {"SERVICE_KEYS", "TOKEN_KEYS"} & environment(rendered, component).keys(), component
+    kinds = {"service", "trade", "read", "token"}
+    assert set(rendered.of_kind("Secret")["haggle-engine"]["data"]) == {f"{kind}-keys" for kind in kinds}
+    needed = {"engine": kinds, "simulation": {"trade"}, "test": {"trade"}, "audit": {"read"}}
+    for pod in rendered.pods():
+        if pod.component == "executor":
+            continue
+        own = {name: item for name, item in environment(rendered, pod.component).items() if name.endswith("_KEYS")}
+        assert set(own) == {f"{kind.upper()}_KEYS" for kind in needed.get(pod.component, ())}, pod.name
+        for name, item in own.items():
+            key = name.lower().replace("_", "-")
+            assert item["valueFrom"]["secretKeyRef"] == {"name": "haggle-engine", "key": key}, pod.name
     opened = render("--set", "global.engine.authentication=false,global.engine.originalRoutesOpen=true")
     assert environment(opened, "engine")["AUTHENTICATION"]["value"] == "off"
     assert environment(opened, "engine")["ORIGINAL_ROUTES"]["value"] == "open"

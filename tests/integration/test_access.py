@@ -8,6 +8,7 @@ import jwt
 import pytest
 from flask.testing import FlaskClient
 
+from app.auth import Scope
 from app.errors import SettingsError
 from app.http.app import create_app
 from app.http.operations import OPERATIONS, Access
@@ -57,6 +58,30 @@ def test_a_player_may_not_use_what_is_for_the_game_server(
     path = operation.path.replace("{player_id}", "1").replace("{trade_id}", "t")
     answer = client.open(path, method=operation.method, headers=bearer(tokens[1]))
     assert (answer.status_code, (answer.json or {})["reason"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("operation", PROTECTED, ids=lambda operation: f"{operation.method} {operation.path}")
+def test_a_service_key_may_do_what_its_scope_says(redis_server: Redis, operation: Any) -> None:
+    keys = {Scope.READ: "a-key-that-may-read-only", Scope.TRADE: "a-key-that-may-trade-too", Scope.ADMIN: SERVICE_KEY}
+    where = settings_of(redis_server, READ_KEYS=keys[Scope.READ], TRADE_KEYS=keys[Scope.TRADE])
+    path = operation.path.replace("{player_id}", "1").replace("{trade_id}", "t").replace("{offer_id}", "o")
+    answers = {
+        scope: create_app(where).test_client().open(path, method=operation.method, headers=bearer(key))
+        for scope, key in keys.items()
+    }
+    may = {scope for scope, answer in answers.items() if answer.status_code != 403}
+    assert may == {scope for scope in Scope if scope >= operation.scope}
+
+
+def test_to_read_to_trade_and_to_issue_tokens_are_three_scopes() -> None:
+    paths = {
+        "/v1/players/{player_id}": Scope.READ,
+        "/v1/trades": Scope.TRADE,
+        "/v1/players/{player_id}/tokens": Scope.ADMIN,
+    }
+    assert {path: {each.scope for each in OPERATIONS if each.path == path} for path in paths} == {
+        path: {scope} for path, scope in paths.items()
+    }
 
 
 def test_a_player_sees_its_own_state_trades_and_offers_and_nobody_elses(client: FlaskClient, tokens: list[str]) -> None:
@@ -288,7 +313,7 @@ def test_the_log_says_for_whom_a_token_was_issued_and_that_a_key_is_used(
     assert who.startswith("service:")
     issued = ("a token was issued", {"player_id": 1, "caller": who})
     assert said == [
-        ("a service key is used", {"caller": who}),
+        ("a service key is used", {"caller": who, "scope": "admin"}),
         issued,
         issued,
         ("tokens were taken back", {"player_id": 1, "caller": who}),
@@ -302,3 +327,27 @@ def test_a_cursor_tells_a_player_nothing_of_the_trades_of_others(client: FlaskCl
     assert newest is not None
     told = client.get(f"/v1/players/1/trades?cursor={newest}", headers=bearer(tokens[1]))
     assert told.json == {"trades": [], "next_cursor": None}
+
+
+def test_an_address_without_a_valid_key_gets_429_beyond_its_rate_and_valid_keys_do_not(redis_server: Redis) -> None:
+    server = client_of(settings_of(redis_server, STRANGER_RATE="3"))
+    strangers = [server.get("/v1/players", headers=bearer("guess")).status_code for _ in range(5)]
+    assert strangers == [401, 401, 401, 429, 429]
+    refused = server.get("/v1/items")
+    assert (refused.status_code, (refused.json or {})["reason"]) == (429, "rate_limited")
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
+    assert server.get("/v1/players").status_code == 200
+    elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
+    assert server.get("/v1/items", environ_overrides=elsewhere).status_code == 200
+
+
+def test_what_a_trusted_proxy_says_of_its_callers_is_believed_and_others_are_not(redis_server: Redis) -> None:
+    def statuses(server: FlaskClient) -> list[int]:
+        callers = [{"X-Forwarded-For": f"192.0.2.{last}"} for last in (1, 2, 3)]
+        return [server.get("/v1/items", headers=headers).status_code for headers in callers]
+
+    believed = client_of(settings_of(redis_server, STRANGER_RATE="1", TRUSTED_PROXIES="10.0.0.0/8, 127.0.0.1"))
+    assert statuses(believed) == [200, 200, 200]
+    assert statuses(client_of(settings_of(redis_server, STRANGER_RATE="1"))) == [200, 429, 429]
+    with pytest.raises(SettingsError, match="TRUSTED_PROXIES"):
+        create_app(settings_of(redis_server, TRUSTED_PROXIES="10.0.0.0/8,nobody"))

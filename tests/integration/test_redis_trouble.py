@@ -95,7 +95,7 @@ def assert_unavailable(engine: Flask, *requests: Request) -> None:
 
 def assert_recovers(engine: Flask) -> None:
     """The engine serves again, and decides."""
-    wait_until(lambda: send(engine, READY).status_code == 200)
+    wait_until(lambda: (send(engine, READY).json or {})["status"] == "ok")
     for request in COMMANDS[:6]:
         assert send(engine, request).status_code in (200, 201), request
     for request in READS:
@@ -173,9 +173,12 @@ def test_while_redis_is_full_commands_are_503s_and_reads_go_on(engine: Flask, ow
     realm = Realm(own_settings)
     before = realm.snapshot()
     with full(realm):
-        assert_unavailable(engine, *COMMANDS, READY)
+        assert_unavailable(engine, *COMMANDS)
         for request in (*READS, METRICS):
             assert send(engine, request).status_code == 200, request
+        # reads are not taken out of service; the answer says that commands are refused
+        assert send(engine, READY).status_code == 200
+        assert (send(engine, READY).json or {})["status"] == "redis_full"
         assert realm.snapshot() == before
     assert_recovers(engine)
 

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from flask.testing import FlaskClient
 
+from app.contract.reasons import Problem
 from app.domain import NewPlayer, Side, Trade
 from app.errors import Unavailable
 from app.relay.retention import Retention
@@ -80,10 +81,14 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def game(own_server: Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Game]:
+def game(own_server: Redis, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Game]:
+    """A game whose records begin in as many shards as the test says."""
     source = functions.LIBRARY.replace(functions.NAME, "clocked")
     assert source.count("redis.call('TIME')") == 1
     clock = "{redis.call('GET', keys[SEQUENCE_KEY] .. ':clock'), '0'}"
+    shards = "FIRST_SHARDS, MOST_SHARDS = 4096"
+    assert source.count(shards) == 1
+    source = source.replace("= 4096", f"= {getattr(request, 'param', 4096)}")
     monkeypatch.setattr(functions, "LIBRARY", source.replace("redis.call('TIME')", clock))
     monkeypatch.setattr(functions, "NAME", "clocked")
     game = Game(settings_of(own_server))
@@ -147,33 +152,91 @@ def test_a_large_batch_is_known_for_a_day(game: Game) -> None:
     assert {result.status for result in game.store.trades.decide_each(trades[:100])} == {"recalled"}
 
 
+@pytest.mark.parametrize("game", [4], indirect=True)
+def test_a_name_has_one_effect_while_its_record_waits_to_be_moved_and_after(game: Game) -> None:
+    trades = [game.trades() for _ in range(5)]
+    for part in trades:
+        game.store.trades.decide_each(part)
+    assert {result.status for part in trades for result in game.store.trades.decide_each(part)} == {"replayed"}
+    assert {key.split(b":")[-2] for key in game.keys("DECIDED_PREFIX")} == {b"1", b"2"}
+    game.retention.go_on()
+    assert {key.split(b":")[-2] for key in game.keys("DECIDED_PREFIX")} == {b"2"}
+    assert {result.status for part in trades for result in game.store.trades.decide_each(part)} == {"replayed"}
+
+
+def die_before(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the engine lose Redis when it calls the function."""
+    call = functions.Functions.call
+
+    def die(self: Any, called: str, *arguments: Any) -> Any:
+        if called == function:
+            raise Unavailable(Problem.STORE_UNAVAILABLE, "gone")
+        return call(self, called, *arguments)
+
+    monkeypatch.setattr(functions.Functions, "call", die)
+
+
+def test_what_a_batch_left_whose_engine_died_is_finished_by_the_sweep(
+    game: Game, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trades = game.trades(300)
+    with monkeypatch.context() as dying:
+        die_before("finish_batch", dying)
+        game.store.batches.decide(trades)
+    game.pass_s(2 * 3_600)
+    for _ in range(30):
+        game.retention.go_on()
+    stored = [value for key in game.keys("DECIDED_PREFIX") for value in game.redis.hvals(key)]
+    assert [len(value) for value in stored] == [23] * 300
+    assert game.keys("ANSWERS_PREFIX") == []
+    assert {result.status for result in game.store.batches.decide(trades)} == {"replayed"}
+
+
+def test_the_sweep_leaves_an_open_batch_alone(game: Game, monkeypatch: pytest.MonkeyPatch) -> None:
+    decide = functions.Functions.decide
+
+    def sweep_before_the_commit(self: Any, called: str, *arguments: Any) -> Any:
+        if called == "commit":
+            game.pass_s(2 * 3_600)
+            for _ in range(30):
+                game.retention.go_on()
+        reply = decide(self, called, *arguments)
+        assert reply[0] != b"aborted"
+        return reply
+
+    monkeypatch.setattr(functions.Functions, "decide", sweep_before_the_commit)
+    assert {result.status for result in game.store.batches.decide(game.trades(300))} == {"decided"}
+
+
 # ---------------------------------------------------------------- how much
 
 
 def test_memory_is_flat_over_days_at_the_bound_and_no_command_is_refused(game: Game) -> None:
-    """As much memory as the rate needs by docs/volumes.md: records of 32 hours, whole answers, and the outbox."""
+    """As much memory as the rate needs by docs/volumes.md: records of 25 hours, whole answers, and the outbox."""
     rate = 2
     base = game.used_bytes()
-    bound = base + rate * (32 * 3_600 * RECORD_BYTES + (game.settings.answer_full_s + 60) * 600) + 2_000 * 250
+    bound = base + rate * (25 * 3_600 * RECORD_BYTES + (game.settings.answer_full_s + 60) * 600) + 2_000 * 250
     game.redis.config_set("maxmemory", bound)
     used = []
     for _ in range(12):
         game.play(DAY_S // 4, rate)
         used.append(game.used_bytes() - base)
-    # of the second and the third day, with segments of 8 hours, which come and go as a whole
+    # of the second and the third day
     assert max(used[8:]) < 1.1 * max(used[4:8])
     assert max(used) < 0.95 * (bound - base)
 
 
-def test_a_record_takes_64_bytes_at_the_most_and_is_found_in_few_segments(game: Game) -> None:
-    game.play(2 * 3_600, 30)
+def test_a_record_takes_64_bytes_at_the_most_and_is_looked_for_twice_at_the_most(game: Game) -> None:
+    # so many that there must be a second generation, and the first moves into it
+    game.play(4 * 3_600, 30)
     shards = game.keys("DECIDED_PREFIX")
     records = sum(game.redis.hlen(key) for key in shards)
-    assert records > 200_000
+    assert records > 400_000
     assert sum(game.redis.memory_usage(key, samples=0) for key in shards) / records < RECORD_BYTES
     (retained,) = game.keys("RETAINED_KEY")
-    _, _, segments = msgspec.msgpack.decode(game.redis.get(retained))
-    assert len(segments) <= 4
+    *_, generations = msgspec.msgpack.decode(game.redis.get(retained))
+    assert (generations[-1][:2], len(generations)) == ([2, 8_192], 1)
+    assert not [key for key in shards if b":decided:1:" in key]
 
 
 def test_what_is_too_old_leaves_no_key_behind(game: Game) -> None:
@@ -181,7 +244,7 @@ def test_what_is_too_old_leaves_no_key_behind(game: Game) -> None:
     for _ in range(5):
         game.pass_s(DAY_S // 2)
         game.store.trades.decide_each(game.trades(1))
-        for _ in range(20):
+        for _ in range(30):
             game.retention.go_on()
     assert len(game.keys("DECIDED_PREFIX")) <= 4
     assert len(game.keys("ANSWERS_PREFIX")) <= 1

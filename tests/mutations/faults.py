@@ -17,6 +17,7 @@ ROUTES: Final = "app/http/routes.py"
 REQUESTS: Final = "app/http/requests.py"
 RESPONSES: Final = "app/http/responses.py"
 METRICS: Final = "app/http/metrics.py"
+GUNICORN: Final = "app/http/gunicorn.py"
 OPERATIONS: Final = "app/http/operations.py"
 TOPIC: Final = "app/relay/topic.py"
 LOOP: Final = "app/relay/loop.py"
@@ -27,6 +28,7 @@ _RULES: Final = f"{_TESTS}/test_rules.py::test_"
 _OFFERS: Final = f"{_TESTS}/test_offers.py::test_"
 _BATCHES: Final = f"{_TESTS}/test_batches.py::test_"
 _ACCESS: Final = f"{_TESTS}/test_access.py::test_"
+_SLOW: Final = f"{_TESTS}/test_slow_callers.py::test_"
 _HTTP: Final = f"{_TESTS}/test_http.py::test_"
 _CONCURRENCY: Final = f"{_TESTS}/test_concurrency.py::test_"
 _LOSSY: Final = f"{_TESTS}/test_lossy_network.py::test_"
@@ -39,6 +41,9 @@ _SEEDS: Final = f"{_TESTS}/test_fuzz_corpus.py::test_each_seed_is_answered_as_de
 _REFUSED: Final = f"{_EXPLOITS}a_trade_against_the_rules_is_refused_with_its_reason_and_moves_nothing"
 _REPLAYED: Final = f"{_EXPLOITS}a_replayed_request_has_one_effect_and_the_stored_answer"
 _HISTORY: Final = f"{_CONCURRENCY}64_callers_on_10_players_see_a_linearizable_history"
+
+
+_KEEPING: Final = "    redis.call('HSET', shard_key(realm, generation, shard_of(generation, digest)), digest, packed_record(record))\n"
 
 
 class Edit(NamedTuple):
@@ -150,12 +155,12 @@ FAULTS: Final = (
     # ------------------------------------------------------------ idempotency
     _lua("records of decisions are not kept",
          "decisions",
-         "    redis.call('HSET', shard_key(realm, segment, digest), digest, packed_record(record))\n",
+         _KEEPING,
          "",
          _REPLAYED),
     _lua("records of decisions are not kept, as callers behind a lossy network see it",
          "decisions",
-         "    redis.call('HSET', shard_key(realm, segment, digest), digest, packed_record(record))\n",
+         _KEEPING,
          "",
          f"{_LOSSY}each_command_has_one_effect_through_a_network_that_drops_delays_doubles_and_cuts"),
     _lua("a repeat with other content gets the stored answer",
@@ -167,24 +172,36 @@ FAULTS: Final = (
          f"{_OFFERS}a_repeated_offer_has_one_effect_and_other_content_is_a_422"),
     Fault("realms share what was decided",
           (Edit(f"{LUA}/decisions.lua",
-                "  return realm.keys[DECIDED_PREFIX] .. segment[NUMBER] .. ':'",
-                "  return 'decided:' .. segment[NUMBER] .. ':'"),),
+                "  return realm.keys[DECIDED_PREFIX] .. generation[NUMBER]",
+                "  return 'decided:' .. generation[NUMBER]"),),
           (f"{_RULES}realms_do_not_share_idempotency_keys",)),
     # ------------------------------------------------------------ memory
-    _lua("old segments of records are not looked at",
-         "decisions", "  while not found and place > 0 do\n", "  while not found and place == #segments do\n",
-         f"{_RETENTION}no_name_has_two_effects_within_a_day[2]"),
-    _lua("records are forgotten as soon as their segment is over",
-         "decisions", "following[STARTED_S] + keep_s >= realm.seconds", "following[STARTED_S] >= realm.seconds",
+    _lua("records that are still to be moved are not looked for",
+         "decisions", "  while not found and place > 0 do\n", "  while not found and place == #generations do\n",
+         f"{_RETENTION}a_name_has_one_effect_while_its_record_waits_to_be_moved_and_after"),
+    _lua("records are lost when they are moved",
+         "decisions", "    if stored then redis.call('HSET', shard_key(realm, newest,",
+         "    if false then redis.call('HSET', shard_key(realm, newest,",
+         f"{_RETENTION}a_name_has_one_effect_while_its_record_waits_to_be_moved_and_after"),
+    _lua("records are forgotten an hour early",
+         "decisions", "(realm.seconds - keep_s) * 1e6\n  local oldest",
+         "(realm.seconds - keep_s + 7200) * 1e6\n  local oldest",
          f"{_RETENTION}no_name_has_two_effects_within_a_day[2]"),
     _lua("records are never forgotten",
-         "decisions", "  if #shards > 0 then redis.call('UNLINK', unpack(shards)) end\n", "",
+         "decisions", "  if #old > 0 then redis.call('HDEL', key, unpack(old)) end\n", "",
          f"{_RETENTION}what_is_too_old_leaves_no_key_behind",
          f"{_RETENTION}memory_is_flat_over_days_at_the_bound_and_no_command_is_refused"),
-    _lua("a segment never gets more shards",
-         "decisions", "  local shards = is_full and newest[SHARDS] * 4 or shards_for(records)\n",
-         "  local shards = FIRST_SHARDS\n",
-         f"{_RETENTION}a_record_takes_64_bytes_at_the_most_and_is_found_in_few_segments"),
+    _lua("there are never more shards",
+         "decisions", "records < newest[SHARDS] * SHARD_FULL or newest[SHARDS] >= MOST_SHARDS", "true",
+         f"{_RETENTION}a_record_takes_64_bytes_at_the_most_and_is_looked_for_twice_at_the_most"),
+    _lua("what a dead engine's batch left is swept away",
+         "decisions",
+         "    if status == 'open' then return stored end\n    record = finish_decision(realm, shard, digest, stored)\n",
+         "    if status == 'open' then return stored end\n",
+         f"{_RETENTION}what_a_batch_left_whose_engine_died_is_finished_by_the_sweep"),
+    _lua("the sweep gives up open batches",
+         "decisions", "    if status == 'open' then return stored end\n", "",
+         f"{_RETENTION}the_sweep_leaves_an_open_batch_alone"),
     _lua("whole answers are never forgotten",
          "decisions", "  if #minutes > 0 then redis.call('UNLINK', unpack(minutes)) end\n", "",
          f"{_RETENTION}what_is_too_old_leaves_no_key_behind"),
@@ -241,7 +258,7 @@ FAULTS: Final = (
     # ------------------------------------------------------------ bounds and callers
     _lua("the outbox has no bound",
          "realm", "  return realm.sequence - realm.published + events <= realm.outbox_max_entries", "  return true",
-         f"{_HTTP}a_full_outbox_is_a_503_before_anything_changes"),
+         f"{_HTTP}a_full_outbox_is_a_503_before_anything_changes_and_reads_go_on"),
     Fault("the maker of an offer may accept it",
           (Edit(f"{LUA}/offers.lua", "not_for(acting, offer, offer.two)", "not_for(acting, offer, offer.one)"),),
           (f"{_ACCESS}a_player_acts_on_its_own_offers_only",)),
@@ -265,8 +282,37 @@ FAULTS: Final = (
                 "return given"),),
           (f"{_ACCESS}what_a_player_calls_its_offers_and_trades_takes_no_name_from_the_game_server_or_other_players",)),
     Fault("players may use what is for the game server",
-          (Edit(GUARD, "if access is Access.SERVICE and caller.player_id is not None:", "if False:"),),
+          (Edit(GUARD, "if caller.player_id is not None and operation.access is not Access.PLAYER:", "if False:"),),
           (f"{_ACCESS}a_player_may_not_use_what_is_for_the_game_server",)),
+    Fault("a service key may do everything, whatever its scope",
+          (Edit(GUARD, "caller.player_id is None and caller.scope < operation.scope", "False"),),
+          (f"{_ACCESS}a_service_key_may_do_what_its_scope_says",)),
+    Fault("to issue tokens is to trade",
+          (Edit("app/http/operations.py", "        if self.is_for_admins:\n", "        if False:\n"),),
+          (f"{_ACCESS}to_read_to_trade_and_to_issue_tokens_are_three_scopes",)),
+    Fault("strangers are not counted",
+          (Edit(GUARD, "        if wait_s := self._strangers.wait_s(host_of(address)):", "        if wait_s := 0:"),),
+          (f"{_ACCESS}an_address_without_a_valid_key_gets_429_beyond_its_rate_and_valid_keys_do_not",)),
+    Fault("whoever calls may say where it calls from",
+          (Edit("app/http/addresses.py", "        return bool(self._networks) and _is_in(address, self._networks)\n",
+                "        return True\n"),),
+          (f"{_ACCESS}what_a_trusted_proxy_says_of_its_callers_is_believed_and_others_are_not",)),
+    Fault("a body may take for ever",
+          (Edit(GUNICORN, "Timeout(max(0.0, self._until - time.monotonic()), RequestTimeout())", "suppress()"),
+           Edit(GUNICORN, "client.settimeout(_settings.request_timeout_s)", "client.settimeout(None)")),
+          (f"{_SLOW}a_body_that_does_not_come_in_time_is_a_408",)),
+    Fault("a body may drip for ever",
+          (Edit(GUNICORN, "Timeout(max(0.0, self._until - time.monotonic()), RequestTimeout())", "suppress()"),),
+          (f"{_SLOW}a_body_that_drips_is_a_408_too",)),
+    Fault("an answer may be taken at leisure",
+          (Edit(GUNICORN, "client.settimeout(_settings.request_timeout_s)", "client.settimeout(None)"),),
+          (f"{_SLOW}a_caller_that_does_not_take_its_answers_is_left",)),
+    Fault("an address may take every place",
+          (Edit("app/http/addresses.py", "        if self._taken[host] >= self._most:", "        if False:"),),
+          (f"{_SLOW}an_address_has_so_many_connections_and_is_told",)),
+    Fault("health has no port of its own",
+          (Edit(GUNICORN, "(_settings.engine_port, _settings.engine_management_port)", "(_settings.engine_port,)"),),
+          (f"{_SLOW}health_and_metrics_are_served_while_every_place_is_taken",)),
     Fault("nobody is over the rate",
           (Edit(GUARD, "        if g.allowance.is_exceeded:", "        if False:"),),
           (f"{_ACCESS}a_caller_beyond_its_rate_gets_429_with_the_time_to_wait_and_others_do_not",)),
@@ -288,7 +334,7 @@ FAULTS: Final = (
                 "            except RedisConnectionError:\n                raise\n"),),
           (f"{_TROUBLE}redis_that_was_restarted_between_two_trades_costs_no_503",)),
     Fault("readiness does not ask whether commands are taken",
-          (Edit(ROUTES, "        call.store.assert_takes_commands()\n", ""),),
+          (Edit(ROUTES, "store.is_full(), store.backlog()", "False, store.backlog()"),),
           (f"{_TROUBLE}while_redis_is_full_commands_are_503s_and_reads_go_on",)),
     Fault("without Redis there are no metrics",
           (Edit(METRICS, "    except Unavailable:\n        return now\n",

@@ -10,6 +10,8 @@ JOBS_MAY_IMPORT = ("app.contract", "app.settings", "app.errors", "app.logs", "ap
 COMPOSITION_ROOTS = {
     "app/http/app.py",
     "app/http/gunicorn.py",
+    "jobs/cli/group.py",
+    "jobs/report/serve.py",
     "jobs/local/stack.py",  # hands the environment on to the processes it starts
 }
 """Beside every module that is run as a program."""

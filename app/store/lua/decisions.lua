@@ -2,17 +2,18 @@
 
 Of each decision there is a record of RECORD_BYTES for a day at least, and of most the whole answer for some minutes.
 
-Records stand in hashes so small that Redis packs each into one string: `decided:<segment>:<shard>`, by a digest of the
-command's name, which also says which shard. A segment is a span of time; it ends after SEGMENT_S, or sooner when its
-shards are full, and the next one has as many shards as its records will need. So a name is looked for once in each of
-the few segments of a day, and what is too old goes a segment at a time (`forget_old`).
+Records stand in hashes so small that Redis packs each into one string: `decided:<generation>:<shard>`, by a digest of the
+command's name, which also says which shard. `sweep` goes through all shards once in SWEEP_S and removes what is too old.
+When the shards are full, the next generation begins, with twice as many; the sweep moves the old one's records into it.
+So a name is looked for once, or twice while records move.
 
 Whole answers stand in a hash for each minute, `answers:<minute>`, by sequence number. ]]
 
-local FIRST_SHARDS, MOST_SHARDS = 256, 1048576
-local SHARD_TARGET, SHARD_FULL = 64, 96
--- of a segment
-local NUMBER, SHARDS, FIRST_SEQUENCE, STARTED_S = 1, 2, 3, 4
+local FIRST_SHARDS, MOST_SHARDS = 4096, 1048576
+-- of 48 to 96 records each; packs of more than 128 entries are taken apart
+local SHARD_FULL = 96
+-- of a generation; the first sequence is about that of its oldest record
+local NUMBER, SHARDS, FIRST_SEQUENCE = 1, 2, 3
 -- fingerprint, sequence, when it was decided in µs since 1970, and why it was refused: its place in REASONS, or 0
 local RECORD, RECORD_BYTES = '>c8I7I7B', 23
 
@@ -22,52 +23,46 @@ local function answers_key(realm, minute)
   return realm.keys[ANSWERS_PREFIX] .. minute
 end
 
-local function shard_prefix(realm, segment)
-  return realm.keys[DECIDED_PREFIX] .. segment[NUMBER] .. ':'
+local function shard_key(realm, generation, shard)
+  return realm.keys[DECIDED_PREFIX] .. generation[NUMBER] .. ':' .. shard
 end
 
-local function shard_key(realm, segment, digest)
-  return shard_prefix(realm, segment) .. struct.unpack('>I4', digest) % segment[SHARDS]
+local function shard_of(generation, digest)
+  return struct.unpack('>I4', digest) % generation[SHARDS]
 end
 
-local function shards_for(records)
-  local shards = FIRST_SHARDS
-  while shards < MOST_SHARDS and shards * SHARD_TARGET < records do shards = shards * 2 end
-  return shards
-end
-
--- The segment that takes new records: the newest one, or the next if that is over or full.
-local function open_segment(realm)
-  local segments = realm.retained.segments
-  local newest = segments[#segments]
-  local sequence = realm.sequence_before or realm.sequence
-  local records, age_s = sequence - newest[FIRST_SEQUENCE], realm.seconds - newest[STARTED_S]
-  local is_full = records >= newest[SHARDS] * SHARD_FULL and newest[SHARDS] < MOST_SHARDS
-  if not is_full and age_s < SEGMENT_S then return newest end
-  local shards = is_full and newest[SHARDS] * 4 or shards_for(records)
-  local following = {newest[NUMBER] + 1, shards, sequence, realm.seconds}
-  segments[#segments + 1] = following
+-- The generation that takes new records: the newest one, or the next if that is full.
+local function open_generation(realm)
+  local generations = realm.retained.generations
+  local newest = generations[#generations]
+  local records = (realm.sequence_before or realm.sequence) - newest[FIRST_SEQUENCE]
+  if records < newest[SHARDS] * SHARD_FULL or newest[SHARDS] >= MOST_SHARDS then return newest end
+  local following = {newest[NUMBER] + 1, newest[SHARDS] * 2, newest[FIRST_SEQUENCE]}
+  -- the sweep begins again, to move what there is
+  if #generations == 1 then realm.retained.next_shard = 0 end
+  generations[#generations + 1] = following
   realm.retained.is_changed = true
   return following
 end
 
 -- ---------------------------------------------------------------- retained
 
---[[ What there is of records and answers: MessagePack of {oldest minute, next shard of the oldest segment to remove,
-segments}. ]]
+--[[ What there is of records and answers: MessagePack of {oldest minute, next shard to sweep, when the one before it was
+swept, generations}. The oldest generation is the one that is swept. ]]
 function read_retained(packed, seconds, sequence)
   if not packed then
-    local first = {1, FIRST_SHARDS, sequence, seconds}
-    return {minute = minute_of(seconds * 1e6), next_shard = 0, segments = {first}, is_changed = true}
+    return {minute = minute_of(seconds * 1e6), next_shard = 0, swept_s = seconds,
+      generations = {{1, FIRST_SHARDS, sequence}}, is_changed = true}
   end
   local fields = cmsgpack.unpack(packed)
-  return {minute = fields[1], next_shard = fields[2], segments = fields[3]}
+  return {minute = fields[1], next_shard = fields[2], swept_s = fields[3], generations = fields[4]}
 end
 
 local function write_retained(realm)
   local retained = realm.retained
   if not retained.is_changed then return end
-  redis.call('SET', realm.keys[RETAINED_KEY], cmsgpack.pack({retained.minute, retained.next_shard, retained.segments}))
+  redis.call('SET', realm.keys[RETAINED_KEY],
+    cmsgpack.pack({retained.minute, retained.next_shard, retained.swept_s, retained.generations}))
 end
 
 -- ---------------------------------------------------------------- keeping
@@ -90,10 +85,10 @@ local function keep_decision(realm, digest, fingerprint, reason, answer)
 end
 
 local function write_decisions(realm)
-  local segment, answers = open_segment(realm), {}
+  local generation, answers = open_generation(realm), {}
   for _, digest in ipairs(realm.digests) do
     local record = realm.decided[digest]
-    redis.call('HSET', shard_key(realm, segment, digest), digest, packed_record(record))
+    redis.call('HSET', shard_key(realm, generation, shard_of(generation, digest)), digest, packed_record(record))
     if record.answer then
       answers[#answers + 1] = integer_text(record.sequence)
       answers[#answers + 1] = record.answer
@@ -124,17 +119,21 @@ local function finish_decision(realm, shard, digest, batch_id)
   answer[ANSWER_PREVIOUS_2] = place_after(answer[ANSWER_PREVIOUS_2], base, occurred_us)
   record.answer = cmsgpack.pack(answer)
   redis.call('HSET', shard, digest, packed_record(record))
-  redis.call('HSET', answers_key(realm, minute_of(record.occurred_us)), integer_text(record.sequence), record.answer)
+  local minute = minute_of(record.occurred_us)
+  -- a minute that has been forgotten would never be again
+  if minute >= realm.retained.minute then
+    redis.call('HSET', answers_key(realm, minute), integer_text(record.sequence), record.answer)
+  end
   redis.call('HDEL', staged_decisions, digest)
   return record
 end
 
 -- The record of a command, or nil. A call finds what it has itself decided.
 local function find_decision(realm, digest)
-  local segments, found = realm.retained.segments, realm.decided[digest]
-  local place = #segments
+  local generations, found = realm.retained.generations, realm.decided[digest]
+  local place = #generations
   while not found and place > 0 do
-    local shard = shard_key(realm, segments[place], digest)
+    local shard = shard_key(realm, generations[place], shard_of(generations[place], digest))
     local stored = redis.call('HGET', shard, digest)
     if stored and #stored == RECORD_BYTES then
       found = read_record(stored)
@@ -194,30 +193,77 @@ local function forget_answers(realm, keep_s, most)
   return #minutes
 end
 
-local function forget_records(realm, keep_s, most)
-  local retained, shards = realm.retained, {}
-  local oldest, following = retained.segments[1], retained.segments[2]
-  if not following or following[STARTED_S] + keep_s >= realm.seconds then return 0 end
-  while retained.next_shard < oldest[SHARDS] and #shards < most do
-    shards[#shards + 1] = shard_prefix(realm, oldest) .. retained.next_shard
-    retained.next_shard = retained.next_shard + 1
+-- ---------------------------------------------------------------- sweeping
+
+local MOST_SWEPT, MOST_MOVED = 200, 20
+
+-- What is to be kept under a digest, or nil if it is a record from before `before_us` or what a batch left that was given
+-- up; the mark of a batch that is open stays.
+local function kept(realm, shard, digest, stored, before_us)
+  local record
+  if #stored == RECORD_BYTES then
+    record = read_record(stored)
+  else
+    local status = redis.call('HGET', batch_keys(realm, stored), 'status')
+    if status == 'open' then return stored end
+    record = finish_decision(realm, shard, digest, stored)
+    stored = record and packed_record(record)
   end
-  if #shards > 0 then redis.call('UNLINK', unpack(shards)) end
-  if retained.next_shard == oldest[SHARDS] then
-    table.remove(retained.segments, 1)
-    retained.next_shard = 0
-  end
-  return #shards
+  if not record or record.occurred_us >= before_us then return stored end
+  local oldest = realm.retained.generations[1]
+  oldest[FIRST_SEQUENCE] = math.max(oldest[FIRST_SEQUENCE], record.sequence)
+  return nil
 end
 
---[[ forget_old: removes records and whole answers that are kept no longer. O(keys).
-ARGV  3 how long records are kept in seconds, 4 how long whole answers are, 5 most keys to remove of either
-Returns how many keys are gone; as many as there may be: call it again. ]]
+-- Removes from a shard what is not to be kept.
+local function sweep_shard(realm, key, before_us)
+  local entries, old = redis.call('HGETALL', key), {}
+  for i = 1, #entries, 2 do
+    if not kept(realm, key, entries[i], entries[i + 1], before_us) then old[#old + 1] = entries[i] end
+  end
+  if #old > 0 then redis.call('HDEL', key, unpack(old)) end
+end
+
+-- Moves what is to be kept from a shard to those of the newest generation.
+local function move_shard(realm, key, before_us)
+  local generations, entries = realm.retained.generations, redis.call('HGETALL', key)
+  local newest = generations[#generations]
+  for i = 1, #entries, 2 do
+    local digest = entries[i]
+    local stored = kept(realm, key, digest, entries[i + 1], before_us)
+    if stored then redis.call('HSET', shard_key(realm, newest, shard_of(newest, digest)), digest, stored) end
+  end
+  redis.call('UNLINK', key)
+end
+
+-- How many shards are due: as many as the time since the last of them is of SWEEP_S.
+local function due_shards(realm, shards)
+  return math.min(math.floor((realm.seconds - realm.retained.swept_s) * shards / SWEEP_S), MOST_SWEPT)
+end
+
+-- Goes on with the oldest generation, which after its last shard is gone or begins again; returns how many shards it was.
+local function sweep(realm, keep_s)
+  local retained, before_us = realm.retained, (realm.seconds - keep_s) * 1e6
+  local oldest, is_moved = retained.generations[1], #retained.generations > 1
+  local shards = oldest[SHARDS]
+  local number = math.min(is_moved and MOST_MOVED or due_shards(realm, shards), shards - retained.next_shard)
+  for shard = retained.next_shard, retained.next_shard + number - 1 do
+    (is_moved and move_shard or sweep_shard)(realm, shard_key(realm, oldest, shard), before_us)
+  end
+  retained.swept_s = is_moved and realm.seconds or retained.swept_s + number * SWEEP_S / shards
+  retained.next_shard = (retained.next_shard + number) % shards
+  if is_moved and retained.next_shard == 0 then table.remove(retained.generations, 1) end
+  return number
+end
+
+--[[ forget_old: removes records and whole answers that are kept no longer. O(what it removes or looks at).
+ARGV  3 how long records are kept in seconds, 4 how long whole answers are, 5 most minutes of answers to remove
+Returns how many minutes of answers and shards of records it went through: call it again soon while that is many. ]]
 local function forget_old(keys, args)
-  local realm, most = open_realm(keys, args), tonumber(args[5])
-  local answers = forget_answers(realm, tonumber(args[4]), most)
-  local records = forget_records(realm, tonumber(args[3]), most)
-  realm.retained.is_changed = answers + records > 0
+  local realm = open_realm(keys, args)
+  local answers = forget_answers(realm, tonumber(args[4]), tonumber(args[5]))
+  local shards = sweep(realm, tonumber(args[3]))
+  realm.retained.is_changed = answers + shards > 0
   write_retained(realm)
-  return answers + records
+  return answers + shards
 end

@@ -7,13 +7,14 @@ trade_id had other content). ]]
 
 -- What layout.py adds to a trade, in memory.
 local TRADE_DIGEST, TRADE_FINGERPRINT = TRADE_PLAYER_2 + 1, TRADE_PLAYER_2 + 2
+local TELL = 'c' .. DIGEST_BYTES .. 'c' .. FINGERPRINT_BYTES
 
 -- Trades, of their MessagePack and of their digests and fingerprints, one after the other.
 local function read_trades(packed, tells)
   local list = cmsgpack.unpack(packed)
-  for i, tell in ipairs(split(tells, DIGEST_BYTES + FINGERPRINT_BYTES)) do
-    list[i][TRADE_DIGEST] = string.sub(tell, 1, DIGEST_BYTES)
-    list[i][TRADE_FINGERPRINT] = string.sub(tell, DIGEST_BYTES + 1)
+  local place = 1
+  for _, trade in ipairs(list) do
+    trade[TRADE_DIGEST], trade[TRADE_FINGERPRINT], place = struct.unpack(TELL, tells, place)
   end
   return list
 end

@@ -11,24 +11,30 @@
 {{- .Values.global.engine.existing.url | default (printf "http://%s:8000" (include "haggle.name" (list . "engine"))) -}}
 {{- end }}
 
-{{/* For callers of the engine. */}}
+{{/* For callers of the engine, with the scope of key that they need: (list . "trade"). */}}
 {{- define "haggle.env.engine" -}}
+{{- $root := first . -}}
+{{- $global := $root.Values.global.engine -}}
 - name: ENGINE_URL
-  value: {{ include "haggle.engine.url" . | quote }}
-{{- if or .Values.global.engine.existingSecret.name (not .Values.global.engine.existing.url) }}
-{{ include "haggle.env.keys" (list . "SERVICE_KEYS" "serviceKeys" "service-keys") }}
+  value: {{ include "haggle.engine.url" $root | quote }}
+{{- if or $global.existingSecret.name (not $global.existing.url) }}
+{{ include "haggle.env.keys" . | default (include "haggle.env.keys" (list $root "service")) }}
 {{- end }}
 {{- end }}
 
-{{/* An environment variable with keys of the engine: (list . "SERVICE_KEYS" "serviceKeys" "service-keys"). */}}
+{{/* The environment variable with the keys of a kind, if there are any: (list . "service"), "trade", "read" or "token". */}}
 {{- define "haggle.env.keys" -}}
 {{- $root := first . -}}
+{{- $kind := last . -}}
 {{- $existing := $root.Values.global.engine.existingSecret -}}
-- name: {{ index . 1 }}
+{{- $key := $existing.name | empty | ternary (printf "%s-keys" $kind) (get $existing (printf "%sKeys" $kind)) -}}
+{{- if $key -}}
+- name: {{ printf "%s_KEYS" (upper $kind) }}
   valueFrom:
     secretKeyRef:
       name: {{ $existing.name | default (include "haggle.name" (list $root "engine")) }}
-      key: {{ $existing.name | empty | ternary (last .) (get $existing (index . 2)) }}
+      key: {{ $key }}
+{{- end -}}
 {{- end }}
 
 {{/* Name and key of a part's Secret, if it has one: (list . "redis"). */}}

@@ -1,56 +1,126 @@
+{{/* Who calls whom, and on which ports: the one place that says so. Of each edge both NetworkPolicies are made. */}}
+{{- define "haggle.edges" -}}
+engine:
+  redis: [6379]
+relay:
+  redis: [6379]
+  kafka: [9092]
+kafka:
+  kafka: [9092, 9093]
+streams:
+  executor: [7079]
+  kafka: [9092]
+  namenode: [8020]
+  datanode: [9866]
+  catalog: [5432]
+  api-server: [443, 6443]
+executor:
+  streams: [7078, 7079]
+  executor: [7079]
+  kafka: [9092]
+  namenode: [8020]
+  datanode: [9866]
+maintenance:
+  namenode: [8020]
+  datanode: [9866]
+  catalog: [5432]
+hdfs-prepare:
+  namenode: [8020]
+datanode:
+  namenode: [8020]
+  datanode: [9866]
+trino:
+  trino-worker: [8080]
+  catalog: [5432]
+  namenode: [8020]
+  datanode: [9866]
+trino-worker:
+  trino: [8080]
+  trino-worker: [8080]
+  catalog: [5432]
+  namenode: [8020]
+  datanode: [9866]
+simulation:
+  engine: [8000]
+audit:
+  engine: [8000]
+  kafka: [9092]
+  trino: [8080]
+  catalog: [5432]
+report:
+  trino: [8080]
+test:
+  engine: [8000]
+  trino: [8080]
+{{- end }}
+
 {{/*
-A NetworkPolicy that isolates one component in both directions and opens the edges that it has:
-(dict "root" . "component" name "ingress" (list (dict "from" (list component…) "ports" (list number…) | "peers" raw))
-      "egress" (list part…)).
+A NetworkPolicy that isolates one component in both directions, but for its edges, and `open` ports: each for its own
+peers, as NetworkPolicies name them; if there are none, for nobody, or for everybody where it says so:
+(dict "root" . "component" name "open" (list (dict "port" 8000 "peers" list "everybody" true))).
 */}}
 {{- define "haggle.networkPolicy" -}}
 {{- $root := .root -}}
+{{- $component := .component -}}
+{{- $edges := include "haggle.edges" . | fromYaml -}}
+{{- $ingress := include "haggle.ingress" (list $root $component $edges .open) | trim -}}
+{{- if $root.Values.global.networkPolicy.enabled -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
-  {{- include "haggle.metadata" (list $root .component) | nindent 2 }}
+  {{- include "haggle.metadata" (list $root $component) | nindent 2 }}
 spec:
   podSelector:
     matchLabels:
-      {{- include "haggle.selectorLabels" (list $root .component) | nindent 6 }}
+      {{- include "haggle.selectorLabels" (list $root $component) | nindent 6 }}
   policyTypes: [Ingress, Egress]
-  ingress:
-    {{- range .ingress }}
-    - ports:
-        {{- range .ports }}
-        - port: {{ . }}
-          protocol: TCP
-        {{- end }}
-      {{- if or .from .peers }}
-      from:
-        {{- range .from }}
-        - podSelector:
-            matchLabels:
-              {{- include "haggle.selectorLabels" (list $root .) | nindent 14 }}
-        {{- end }}
-        {{- with .peers }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
-      {{- end }}
-    {{- else }}
-    []
-    {{- end }}
+  ingress: {{- if $ingress }}{{ $ingress | nindent 4 }}{{ else }} []{{ end }}
   egress:
     - ports:
         - {port: 53, protocol: UDP}
         - {port: 53, protocol: TCP}
-    {{- range .egress }}
-    {{- include "haggle.egress" (list $root .) | nindent 4 }}
+    {{- range $called, $ports := get $edges $component }}
+    - {{- include "haggle.egress" (list $root $called $ports) | nindent 6 }}
     {{- end }}
 {{- end }}
+{{- end }}
 
-{{/* The egress rule towards a part: its pods, or any address where the part is an existing service. */}}
+{{/* The ingress rules of a component: (list . name edges open). */}}
+{{- define "haggle.ingress" -}}
+{{- $root := first . -}}
+{{- $component := index . 1 -}}
+{{- range $caller, $called := index . 2 }}
+{{- with get $called $component }}
+- ports: {{- include "haggle.ports" . | nindent 4 }}
+  from:
+    - podSelector:
+        matchLabels:
+          {{- include "haggle.selectorLabels" (list $root $caller) | nindent 10 }}
+{{- end }}
+{{- end }}
+{{- range last . }}
+{{- if or .peers .everybody }}
+- ports: {{- include "haggle.ports" (list .port) | nindent 4 }}
+  {{- with .peers }}
+  from:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "haggle.ports" -}}
+{{- range . }}
+- {port: {{ . }}, protocol: TCP}
+{{- end }}
+{{- end }}
+
+{{/* The egress rule towards a part: its pods, or any address where it is an existing service: (list . name ports). */}}
 {{- define "haggle.egress" -}}
 {{- $root := first . -}}
+{{- $called := index . 1 -}}
 {{- $global := $root.Values.global -}}
-{{- $part := last . -}}
-{{- $ports := dict "redis" (list 6379) "kafka" (list 9092) "kafka-controller" (list 9092 9093) "namenode" (list 8020) "datanode" (list 9866) "catalog" (list 5432) "engine" (list 8000) "trino" (list 8080) "trino-worker" (list 8080) "streams" (list 7078 7079) "executor" (list 7079) -}}
-{{- $external := dict
+{{- $existing := dict
   "redis" $global.redis.existing.host
   "kafka" $global.kafka.existing.bootstrapServers
   "namenode" $global.hdfs.existing.url
@@ -58,25 +128,20 @@ spec:
   "catalog" $global.catalog.existing.host
   "engine" $global.engine.existing.url
   "trino" $global.trino.existing.url -}}
-{{- if eq $part "api-server" -}}
-- ports:
-    - {port: 443, protocol: TCP}
-    - {port: 6443, protocol: TCP}
-  to:
-    - ipBlock:
-        cidr: {{ $global.networkPolicy.apiServerCidr }}
-{{- else if get $external $part -}}
-- to:
-    - ipBlock:
-        cidr: {{ $global.networkPolicy.existingServicesCidr }}
+{{- if get $existing $called -}}
+to:
+  - ipBlock:
+      cidr: {{ $global.networkPolicy.existingServicesCidr }}
 {{- else -}}
-- ports:
-    {{- range get $ports $part }}
-    - {port: {{ . }}, protocol: TCP}
-    {{- end }}
-  to:
-    - podSelector:
-        matchLabels:
-          {{- include "haggle.selectorLabels" (list $root (eq $part "kafka-controller" | ternary "kafka" $part)) | nindent 10 }}
+ports: {{- include "haggle.ports" (last .) | nindent 2 }}
+to:
+  {{- if eq $called "api-server" }}
+  - ipBlock:
+      cidr: {{ $global.networkPolicy.apiServerCidr }}
+  {{- else }}
+  - podSelector:
+      matchLabels:
+        {{- include "haggle.selectorLabels" (list $root $called) | nindent 8 }}
+  {{- end }}
 {{- end -}}
 {{- end }}

@@ -23,7 +23,7 @@ template:
               --rate "$RATE" --seed "$((SEED + JOB_COMPLETION_INDEX))" ${LOG_FOLDER:+--log "$LOG_FOLDER/$HOSTNAME.jsonl"}
         env:
           {{- include "haggle.env.common" . | nindent 10 }}
-          {{- include "haggle.env.engine" . | nindent 10 }}
+          {{- include "haggle.env.engine" (list . "trade") | nindent 10 }}
           {{- range list "players" "trades" "concurrency" "rate" "seed" }}
           - name: {{ upper . }}
             value: {{ get $.Values . | toString | quote }}

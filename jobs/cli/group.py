@@ -1,0 +1,61 @@
+"""The command itself, and what its commands share: the stack or servers that they are for, and how they print.
+
+All but those that start and stop the stack use the servers that the environment names, or those of the stack.
+"""
+
+import os
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from rich.console import Console
+
+from app.errors import HaggleError
+from app.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from jobs.local.stack import Stack
+
+DEFAULT_HOME: Final = Path(".haggle")
+out = Console(highlight=False)
+
+
+@click.group(context_settings={"max_content_width": 100, "show_default": True})
+@click.option("--home", type=click.Path(path_type=Path), default=DEFAULT_HOME, help="Folder of the local stack.")
+@click.pass_context
+def cli(context: click.Context, home: Path) -> None:
+    """Haggle: trades of an online game, exactly once, from HTTP to SQL."""
+    context.obj = stack_of(home) if find_spec("supervisor") else Elsewhere(load_settings(os.environ))
+
+
+def stack_of(home: Path) -> "Stack":
+    """The local stack in a folder."""
+    # imported only now: the image, whose servers run elsewhere, does not carry what the local stack needs
+    from jobs.local.stack import Stack  # noqa: PLC0415
+
+    return Stack(home, load_settings(os.environ))
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Takes the stack's place where the local servers are not installed: the environment names the servers."""
+
+    given: Settings
+
+    def settings(self) -> Settings:
+        """The settings of the environment."""
+        return self.given
+
+    def __getattr__(self, _: str) -> Any:
+        raise HaggleError(
+            "the local servers are not installed here; only simulate, report, audit, accept-loss, dead-letters, "
+            "maintain and key run"
+        )
+
+
+def short(path: Path) -> str:
+    """The path, from the working folder if it lies in it."""
+    absolute = path.absolute()
+    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(absolute)

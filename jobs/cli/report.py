@@ -1,0 +1,43 @@
+"""Answers the business questions."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.table import Table
+
+from app.settings import Settings
+from jobs.cli.group import cli, out, short
+from jobs.report.answers import lines_of, make_report
+from jobs.report.render import write_report
+from jobs.report.shelf import shelf_name, tidy
+
+if TYPE_CHECKING:
+    from jobs.local.stack import Stack
+
+
+@cli.command("report")
+@click.option("--folder", type=click.Path(path_type=Path), help="Write it exactly here; no older one is removed.")
+@click.pass_obj
+def report_command(stack: "Stack", folder: Path | None) -> None:
+    """Answer the business questions through Trino; print them, and write them as HTML and JSON.
+
+    The folder REPORT_SHELF keeps the newest REPORT_KEEP reports, and REPORT_KEEP_MIB of them at the most; `newest` in
+    it leads to the last.
+    """
+    publish(stack.settings(), folder)
+
+
+def publish(settings: Settings, folder: Path | None = None) -> None:
+    """Asks the questions, prints the answers and writes the report, onto the shelf unless a folder is given."""
+    shelf = Path(settings.report_shelf)
+    with out.status("Asking Trino …"):
+        report = make_report(settings)
+        html, data = write_report(report, folder or shelf / shelf_name(report.made_at))
+        if not folder:
+            tidy(shelf, settings.report_keep, settings.report_keep_mib * 2**20)
+    table = Table("question", "answer", "took", show_lines=True)
+    for line in lines_of(report):
+        table.add_row(*line)
+    out.print(table)
+    out.print(f"Report: {short(html)} and {short(data)}")
