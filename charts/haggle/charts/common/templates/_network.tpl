@@ -79,7 +79,7 @@ spec:
     - ports:
         - {port: 53, protocol: UDP}
         - {port: 53, protocol: TCP}
-    {{- range $called, $ports := get $edges $component }}
+    {{- range $called, $ports := get $edges $component | default dict }}
     - {{- include "haggle.egress" (list $root $called $ports) | nindent 6 }}
     {{- end }}
 {{- end }}
