@@ -106,7 +106,7 @@ class Settings:
     relay_interval_s: float = _setting(
         0.2, "least time between two transactions; shorter is sooner in the tables, longer is less work", unit="s"
     )
-    relay_metrics_port: int = _setting(9100, "port of the relay's /metrics")
+    relay_metrics_port: int = _setting(9100, "port of the relay's /readyz and /metrics")
 
     hdfs_url: str = _setting("hdfs://127.0.0.1:8020", "HDFS NameNode")
     hdfs_replication: int = _setting(1, "DataNodes that keep each block that the streams write", low=1)

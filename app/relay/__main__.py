@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 
 from kafka.errors import ProducerFencedError
-from prometheus_client import start_http_server
 
+from app.health import serve
 from app.logs import configure_logs
 from app.relay.expiry import expire_offers
 from app.relay.lag import show_lag
@@ -31,10 +31,10 @@ def main() -> None:
     """Runs until a signal; exits with 1 where going on would lose or double events."""
     settings = load_settings(os.environ)
     configure_logs(settings.log_level)
-    start_http_server(settings.relay_metrics_port, settings.listen_host)
     client = connect(settings)
     outbox, store = Outbox(client, settings.realm, settings.outbox_keep_entries), Store(client, settings)
     relay, retention = Relay(settings, outbox), Retention(client, store, settings)
+    serve(relay.readiness, settings.listen_host, settings.relay_metrics_port)
     _repeat("expire-offers", _EXPIRY_INTERVAL_S, lambda: expire_offers(store))
     _repeat("show-lag", _LAG_INTERVAL_S, lambda: show_lag(relay.position, outbox, settings.realm))
     _repeat("retention", _RETENTION_INTERVAL_S, retention.go_on)

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kafka.errors import KafkaError, ProducerFencedError
 from prometheus_client import Counter, Gauge, Histogram
@@ -51,10 +51,15 @@ class Relay:
         self.position: int | None = None
         """Kafka holds the events up to this one; None before the first look."""
         self._ahead: list[OutboxEvent] = []
+        self._waits_for = "the first look at Kafka"
 
     def stop(self) -> None:
         """Ends `run` after the batch under way."""
         self._stopped.set()
+
+    def readiness(self) -> dict[str, Any]:
+        """What /readyz says: events are published, or what the relay waits for."""
+        return {"ready": not self._waits_for, "detail": self._waits_for, "sequence": self.position}
 
     def run(self) -> None:
         """Publishes until stopped; after a failure of Redis or Kafka it starts anew, with backoff."""
@@ -68,7 +73,8 @@ class Relay:
             except (KafkaError, RedisError) as error:
                 FAILURES.labels(type(error).__name__).inc()
                 backoff_s = _FIRST_BACKOFF_S if self.position != before else min(2 * backoff_s, _LONGEST_BACKOFF_S)
-                context = {"detail": self._advice(error), "error": repr(error), "retry_in_s": backoff_s}
+                self._waits_for = self._advice(error)
+                context = {"detail": self._waits_for, "error": repr(error), "retry_in_s": backoff_s}
                 _log.warning("relay waits for a server", extra={"context": context})
                 self._stopped.wait(backoff_s)
 
@@ -82,6 +88,7 @@ class Relay:
         try:
             self._reconcile(publisher)
             UP.set(1)
+            self._waits_for = ""
             _log.info("relay started", extra={"context": {"sequence": self.position}})
             self._publish_batches(publisher)
         finally:

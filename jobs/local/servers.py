@@ -162,13 +162,8 @@ def _relay(site: Site) -> Process:
         command=[sys.executable, "-m", "app.relay"],
         environment=_own_environment(site),
         needs=("redis", "kafka"),
-        is_ready=partial(_relay_is_ready, site.settings),
+        is_ready=partial(_is_ok, f"http://127.0.0.1:{site.settings.relay_metrics_port}/readyz"),
     )
-
-
-def _relay_is_ready(settings: Settings) -> bool:
-    url = f"http://127.0.0.1:{settings.relay_metrics_port}/metrics"
-    return "haggle_relay_up 1.0" in requests.get(url, timeout=_PROBE_TIMEOUT_S).text
 
 
 def _streams(site: Site) -> Process:

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import uuid
+from dataclasses import asdict
 from typing import Any, Final
 
 from py4j.protocol import Py4JError
@@ -23,12 +24,13 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from app.contract.tables import CATALOG, EVENTS, SCHEMA
 from app.errors import HaggleError
+from app.health import serve
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
 from jobs.lake.tables import prepare_lake
 from jobs.streams.landing import Landing, warm_up
 from jobs.streams.lock import DriverLock
-from jobs.streams.progress import HANG_S, Progress, serve
+from jobs.streams.progress import HANG_S, Progress
 from jobs.streams.session import CHECKPOINTS, build_session, clear_checkpoints, prepare_folders
 from jobs.streams.topic import Topic
 from jobs.streams.watermark import read_watermark
@@ -203,7 +205,7 @@ def main() -> None:
     configure_logs(settings.log_level)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     progress = Progress()
-    serve(progress, settings.listen_host, settings.streams_metrics_port)
+    serve(lambda: asdict(progress.readiness()), settings.listen_host, settings.streams_metrics_port)
     # before the lock, which a catalog that is away too, or another driver, may keep back for longer than Spark takes
     spark = build_session(settings)
     spark.sparkContext.setLogLevel("WARN")

@@ -4,17 +4,12 @@ The stream is ready while nothing waits in Kafka, or while batches are finished:
 is not ready. Readiness probes, `haggle status` and Prometheus ask here.
 """
 
-import json
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
-from http import HTTPStatus
-from socketserver import ThreadingMixIn
-from typing import Any, Final
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 
-from prometheus_client import Counter, Gauge, make_wsgi_app
+from prometheus_client import Counter, Gauge
 
 from app.contract.metrics import LAKE_SEQUENCE, Stage, lag_gauges
 
@@ -135,29 +130,3 @@ class Progress:
         elif not detail and stalled_s > STALL_S:
             detail = f"events wait, and no batch was finished for {stalled_s:.0f} s"
         return Readiness(not detail, detail, self._waiting, age_s, dict(self._sequences))
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _Silent(WSGIRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """A probe every few seconds is no news."""
-
-
-def serve(progress: Progress, host: str, port: int) -> None:
-    """Serves /readyz and /metrics from threads of their own."""
-    metrics: Any = make_wsgi_app()
-
-    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != "/readyz":
-            answered: Iterable[bytes] = metrics(environ, start_response)
-            return answered
-        readiness = progress.readiness()
-        status = HTTPStatus.OK if readiness.ready else HTTPStatus.SERVICE_UNAVAILABLE
-        start_response(f"{status.value} {status.phrase}", [("Content-Type", "application/json")])
-        return [json.dumps(asdict(readiness)).encode()]
-
-    server = make_server(host, port, answer, server_class=_Server, handler_class=_Silent)
-    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from types import SimpleNamespace
 from typing import Any
 from urllib.error import HTTPError
@@ -14,11 +15,12 @@ from urllib.request import urlopen
 import psycopg
 import pytest
 
+from app.health import serve
 from app.settings import load_settings
 from jobs.streams import __main__ as driver
 from jobs.streams import lock, progress
 from jobs.streams.lock import GRACE_S, DriverLock
-from jobs.streams.progress import HANG_S, Progress, serve
+from jobs.streams.progress import HANG_S, Progress
 from tests.kafka import free_port
 
 
@@ -70,7 +72,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
 
     def ask(*finds: str) -> list[str]:
         waiting, port, answers = Progress(), free_port(), list[str]()
-        serve(waiting, "127.0.0.1", port)
+        serve(lambda: asdict(waiting.readiness()), "127.0.0.1", port)
         monkeypatch.setattr(lock, "_connect", Catalog(*finds).connect)
         clock = SimpleNamespace(sleep=lambda _: answers.append(detail(port)), monotonic=time.monotonic)
         monkeypatch.setattr(lock, "time", clock)
