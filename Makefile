@@ -163,9 +163,21 @@ format: $(INSTALLED) ## put the code into its one format
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
 
+.PHONY: release
+release: $(INSTALLED) ## make a version of what is committed: number, changelog, commit, tag (VERSION=0.2.0)
+	@[[ "$(VERSION)" =~ ^[0-9]+\.[0-9]+\.[0-9]+$$ ]] || { echo 'haggle: say which one: make release VERSION=0.2.0' >&2; exit 1; }
+	@[[ -z "$$(git status --porcelain)" ]] || { echo 'haggle: commit your changes first; a version is what is committed' >&2; exit 1; }
+	@sed -i 's/^version = ".*"/version = "$(VERSION)"/' pyproject.toml
+	@sed -i 's/^## Unreleased$$/## Unreleased\n\n## $(VERSION) ('"$$(date +%F)"')/' CHANGELOG.md
+	@$(MAKE) --silent generate
+	@git commit --quiet --all --message 'Version $(VERSION)'
+	@git tag 'v$(VERSION)'
+	@echo 'Version $(VERSION) is committed and tagged v$(VERSION); push both when you are sure.'
+
 .PHONY: generate
 generate: $(INSTALLED) ## write the files that are derived from the contract and the settings
-	@$(BIN)/python -m app.generate
+	@$(BIN)/python docs/generate.py
+	@$(BIN)/python sql/generate.py
 	@$(BIN)/python charts/generate.py
 	@$(BIN)/python charts/volumes.py
 

@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 - a script
-"""Writes the schemas of the chart's values and docs/values.md, both from the commented values.yaml files.
+"""Writes the schemas of the chart's values and docs/values.md, both from the commented values.yaml files, and versions.
 
 Run as `python charts/generate.py`; tests/charts compares its result with what is committed. Every value needs a
 comment right above it. The last lines of that comment may say more than the default shows:
@@ -12,6 +12,7 @@ comment right above it. The last lines of that comment may say more than the def
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +60,13 @@ def generated_files() -> dict[Path, str]:
             json.dumps(schema_of(values), indent=2, ensure_ascii=False) + "\n"
         )
     files[ROOT / "docs" / "values.md"] = _reference()
-    return files
+    return files | {chart: _with_version(chart.read_text()) for chart in CHART.rglob("Chart.yaml")}
+
+
+def _with_version(chart: str) -> str:
+    """A Chart.yaml with the version of pyproject.toml; an appVersion in quotes is that of a server."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    return re.sub(r"\b(version|appVersion): \d+\.\d+\.\d+", rf"\1: {version}", chart)
 
 
 def schema_of(values: Path) -> dict[str, Any]:

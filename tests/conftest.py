@@ -118,7 +118,7 @@ def client_of(settings: Settings) -> FlaskClient:
 
 
 FIELDS = ["player_id", "username", "class", "capacity", "gold", "version", "units", "distinct", "value", "items"]
-FIELDS += ["held_gold", "held", "offers", "last_trade", "batch"]
+FIELDS += ["held_gold", "held", "offers", "last_trade", "last_minute", "batch"]
 
 
 def as_units(units: Any) -> dict[int, int]:

@@ -20,7 +20,7 @@ from app.domain import BatchResult, Decision, Offer, Player, Side, Trade
 
 _Units = dict[int, int] | list[int]
 _Text = str | bool
-_Place = tuple[int, int] | bool
+_Number = int | bool
 
 encode: Final = msgpack.Encoder().encode
 SWEEP_S: Final = 3_600
@@ -35,8 +35,8 @@ _FINGERPRINT_BYTES: Final = 8
 class _Player(Struct, array_like=True):
     """`units`, `distinct` and `value` (in gold) count all items; `gold` and `items` count what offers hold too.
 
-    `offers`: open offers that it made, which hold `held_gold` and `held`. `last_trade`: where the answer of its newest
-    accepted trade stands. `batch`: the batch in progress that has marked it.
+    `offers`: open offers that it made, which hold `held_gold` and `held`. `last_trade`, `last_minute`: sequence and
+    minute of its newest accepted trade, under which the answer stands. `batch`: the batch in progress that marked it.
     """
 
     player_id: int
@@ -52,7 +52,8 @@ class _Player(Struct, array_like=True):
     held_gold: int
     held: _Units
     offers: int
-    last_trade: _Place
+    last_trade: _Number
+    last_minute: _Number
     batch: _Text
 
 
@@ -95,7 +96,7 @@ class _ExchangeBody(Struct, array_like=True):
 class _Answer(Struct, array_like=True):
     """The whole answer of a trade: the body of its event, and both players.
 
-    `previous_*`: where the answer of either player's trade before it stands.
+    `previous_*`: sequence and minute of either player's trade before it.
     """
 
     sequence: int
@@ -103,8 +104,10 @@ class _Answer(Struct, array_like=True):
     body: _ExchangeBody
     player_1: _Player | bool
     player_2: _Player | bool
-    previous_1: _Place
-    previous_2: _Place
+    previous_1: _Number
+    previous_minute_1: _Number
+    previous_2: _Number
+    previous_minute_2: _Number
 
 
 # ---------------------------------------------------------------- what Lua is sent
@@ -125,9 +128,13 @@ class _SentSide(Struct, array_like=True):
 
 
 class _SentTrade(Struct, array_like=True):
+    """`digest`, `fingerprint`: room for what Lua puts there; a list that grows would be moved."""
+
     id: str
     player_1: _SentSide
     player_2: _SentSide
+    digest: bool = False
+    fingerprint: bool = False
 
 
 def lua_constants() -> Iterator[tuple[str, str | int]]:
@@ -136,7 +143,15 @@ def lua_constants() -> Iterator[tuple[str, str | int]]:
     yield "SWEEP_S", SWEEP_S
     yield "DIGEST_BYTES", _DIGEST_BYTES
     yield "FINGERPRINT_BYTES", _FINGERPRINT_BYTES
-    yield "ANSWER_HEAD", f"'\\{_head(_Answer)}'"
+    heads: dict[str, type[Struct]] = {
+        "ANSWER": _Answer,
+        "BODY": _ExchangeBody,
+        "CREATED": _CreatedBody,
+        "SIDE_BODY": _SideBody,
+        "STATE": _State,
+    }
+    for name, struct in heads.items():
+        yield f"{name}_HEAD", f"'\\{_head(struct)}'"
     yield "REASONS", "{" + ", ".join(f"'{reason}'" for reason in Rejection) + "}"
     yield "REASON_PLACES", "{" + ", ".join(f"{name} = {n}" for n, name in enumerate(Rejection, start=1)) + "}"
     packed = (("", _Player), ("ANSWER_", _Answer), ("BODY_", _ExchangeBody))

@@ -23,6 +23,7 @@ out = Console(highlight=False)
 
 
 @click.group(context_settings={"max_content_width": 100, "show_default": True})
+@click.version_option(package_name="haggle", message="%(version)s")
 @click.option("--home", type=click.Path(path_type=Path), default=DEFAULT_HOME, help="Folder of the local stack.")
 @click.pass_context
 def cli(context: click.Context, home: Path) -> None:

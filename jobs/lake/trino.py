@@ -13,7 +13,9 @@ from requests.exceptions import RequestException
 from app.errors import HaggleError
 from app.settings import Settings
 
-SQL: Final = Path(__file__).parents[2] / "sql"
+_PACKAGED: Final = Path(__file__).parents[1] / "sql"
+SQL: Final = _PACKAGED if _PACKAGED.exists() else Path(__file__).parents[2] / "sql"
+"""The folder of SQL: that of the checkout, or where the wheel has it."""
 _TIMEOUT_S: Final = 60
 
 

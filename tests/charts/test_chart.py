@@ -162,7 +162,7 @@ def test_what_reads_a_config_map_starts_anew_when_it_changes(rendered: Rendered)
     for pod in rendered.pods():
         reads_config = any("configMap" in str(volume) for volume in pod.spec.get("volumes", []))
         if pod.kind in ("Deployment", "StatefulSet") and reads_config:
-            assert "checksum/config" in pod.annotations, pod.name
+            assert "checksum/configmap" in pod.annotations, pod.name
 
 
 def test_what_has_several_pods_spreads_over_zones_and_nodes(render: Callable[..., Rendered]) -> None:
@@ -356,3 +356,9 @@ def test_simulations_with_different_values_are_different_jobs(render: Callable[.
 )
 def test_a_wrong_value_is_refused_with_a_sentence(refusal: Callable[..., str], value: str, words: str) -> None:
     assert words in refusal("--set", value)
+
+
+def test_a_template_has_lines_that_a_person_can_read() -> None:
+    for path in [*CHART.rglob("templates/*.yaml"), *CHART.rglob("templates/*.tpl")]:
+        for number, line in enumerate(path.read_text().splitlines(), start=1):
+            assert len(line) <= 140, f"{path.relative_to(CHART)}:{number}"

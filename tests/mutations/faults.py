@@ -43,10 +43,7 @@ _REPLAYED: Final = f"{_EXPLOITS}a_replayed_request_has_one_effect_and_the_stored
 _HISTORY: Final = f"{_CONCURRENCY}64_callers_on_10_players_see_a_linearizable_history"
 
 
-_KEEPING: Final = (
-    "    redis.call('HSET', shard_key(realm, generation, shard_of(generation, digest)), digest, "
-    "packed_record(record))\n"
-)
+_KEEPING: Final = "    redis.call('HSET', newest_shard(realm, digest), digest, realm.records[place])\n"
 
 
 class Edit(NamedTuple):

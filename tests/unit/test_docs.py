@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.generate import ROOT
+from tests import ROOT
 
 PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"])
 FOLDERS = "app|jobs|sql|tests|charts|k8s-tests|docs"

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.generate import ROOT
+from tests import ROOT
 
 JOBS_MAY_IMPORT = (
     "app.contract",

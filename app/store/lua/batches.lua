@@ -84,11 +84,12 @@ local function write_staged(realm, batch_id)
     redis.call('HSET', staged_players, player_id, realm.packed[player_id])
     mark_player(realm, player_id, batch_id)
   end
-  local generation = open_generation(realm)
-  for digest, record in pairs(realm.decided) do
+  open_generation(realm)
+  for _, digest in ipairs(realm.digests) do
+    local record = decided_here(realm, digest)
     local staged = cmsgpack.pack({record.sequence, record.fingerprint, cmsgpack.unpack(record.answer)})
     redis.call('HSET', staged_decisions, digest, staged)
-    redis.call('HSET', shard_key(realm, generation, shard_of(generation, digest)), digest, batch_id)
+    redis.call('HSET', newest_shard(realm, digest), digest, batch_id)
   end
   write_retained(realm)
   redis.call('RPUSH', staged_events, #realm.bodies, packed_list(realm.bodies))

@@ -9,9 +9,9 @@ So a name is looked for once, or twice while records move.
 
 Whole answers stand in a hash for each minute, `answers:<minute>`, by sequence number. ]]
 
-local FIRST_SHARDS, MOST_SHARDS = 4096, 1048576
--- of 48 to 96 records each; packs of more than 128 entries are taken apart
-local SHARD_FULL = 96
+local FIRST_SHARDS, MOST_SHARDS = 16384, 4194304
+-- of 24 to 48 records each: more would save little memory, and each is gone through to find one
+local SHARD_FULL = 24
 -- of a generation; the first sequence is about that of its oldest record
 local NUMBER, SHARDS, FIRST_SEQUENCE = 1, 2, 3
 -- fingerprint, sequence, when it was decided in µs since 1970, and why it was refused: its place in REASONS, or 0
@@ -31,18 +31,29 @@ local function shard_of(generation, digest)
   return struct.unpack('>I4', digest) % generation[SHARDS]
 end
 
--- The generation that takes new records: the newest one, or the next if that is full.
+-- The shard of the newest generation, where a digest is looked for and then written.
+local function newest_shard(realm, digest)
+  local key = realm.shards[digest]
+  if not key then
+    local generations = realm.retained.generations
+    local newest = generations[#generations]
+    key = shard_key(realm, newest, shard_of(newest, digest))
+    realm.shards[digest] = key
+  end
+  return key
+end
+
+-- Begins the next generation if the newest one is full.
 local function open_generation(realm)
   local generations = realm.retained.generations
   local newest = generations[#generations]
   local records = (realm.sequence_before or realm.sequence) - newest[FIRST_SEQUENCE]
-  if records < newest[SHARDS] * SHARD_FULL or newest[SHARDS] >= MOST_SHARDS then return newest end
+  if records < newest[SHARDS] * SHARD_FULL or newest[SHARDS] >= MOST_SHARDS then return end
   local following = {newest[NUMBER] + 1, newest[SHARDS] * 2, newest[FIRST_SEQUENCE]}
   -- the sweep begins again, to move what there is
   if #generations == 1 then realm.retained.next_shard = 0 end
   generations[#generations + 1] = following
-  realm.retained.is_changed = true
-  return following
+  realm.retained.is_changed, realm.shards = true, {}
 end
 
 -- ---------------------------------------------------------------- retained
@@ -67,9 +78,8 @@ end
 
 -- ---------------------------------------------------------------- keeping
 
-local function packed_record(record)
-  return struct.pack(RECORD, record.fingerprint, record.sequence, record.occurred_us,
-    record.reason and REASON_PLACES[record.reason] or 0)
+local function packed_record(fingerprint, sequence, occurred_us, reason)
+  return struct.pack(RECORD, fingerprint, sequence, occurred_us, reason and REASON_PLACES[reason] or 0)
 end
 
 local function read_record(packed)
@@ -79,22 +89,32 @@ end
 
 -- Notes in memory what was decided last; `answer` may be left out.
 local function keep_decision(realm, digest, fingerprint, reason, answer)
-  realm.digests[#realm.digests + 1] = digest
-  realm.decided[digest] = {fingerprint = fingerprint, sequence = realm.sequence, occurred_us = realm.occurred_us,
-    reason = reason, answer = answer}
+  local place = #realm.digests + 1
+  realm.digests[place], realm.decided[digest] = digest, place
+  realm.records[place] = packed_record(fingerprint, realm.sequence, realm.occurred_us, reason)
+  realm.sequences[place], realm.answers[place] = realm.sequence, answer or false
+end
+
+-- What was noted of a decision of this call, or nil.
+local function decided_here(realm, digest)
+  local place = realm.decided[digest]
+  if not place then return nil end
+  local record = read_record(realm.records[place])
+  record.answer = realm.answers[place]
+  return record
 end
 
 local function write_decisions(realm)
-  local generation, answers = open_generation(realm), {}
-  for _, digest in ipairs(realm.digests) do
-    local record = realm.decided[digest]
-    redis.call('HSET', shard_key(realm, generation, shard_of(generation, digest)), digest, packed_record(record))
-    if record.answer then
-      answers[#answers + 1] = integer_text(record.sequence)
-      answers[#answers + 1] = record.answer
+  open_generation(realm)
+  local answers = {}
+  for place, digest in ipairs(realm.digests) do
+    redis.call('HSET', newest_shard(realm, digest), digest, realm.records[place])
+    if realm.answers[place] then
+      answers[#answers + 1] = integer_text(realm.sequences[place])
+      answers[#answers + 1] = realm.answers[place]
     end
   end
-  if #answers > 0 then redis.call('HSET', answers_key(realm, minute_of(realm.occurred_us)), unpack(answers)) end
+  if #answers > 0 then redis.call('HSET', answers_key(realm, realm.minute), unpack(answers)) end
   write_retained(realm)
 end
 
@@ -115,10 +135,12 @@ local function finish_decision(realm, shard, digest, batch_id)
   local number, fingerprint, answer = unpack(cmsgpack.unpack(staged))
   local record = {fingerprint = fingerprint, sequence = base + number, occurred_us = occurred_us}
   answer[ANSWER_SEQUENCE], answer[ANSWER_OCCURRED_AT] = record.sequence, time_text(occurred_us)
-  answer[ANSWER_PREVIOUS_1] = place_after(answer[ANSWER_PREVIOUS_1], base, occurred_us)
-  answer[ANSWER_PREVIOUS_2] = place_after(answer[ANSWER_PREVIOUS_2], base, occurred_us)
+  answer[ANSWER_PREVIOUS_1], answer[ANSWER_PREVIOUS_MINUTE_1] = after_commit(answer[ANSWER_PREVIOUS_1],
+    answer[ANSWER_PREVIOUS_MINUTE_1], base, occurred_us)
+  answer[ANSWER_PREVIOUS_2], answer[ANSWER_PREVIOUS_MINUTE_2] = after_commit(answer[ANSWER_PREVIOUS_2],
+    answer[ANSWER_PREVIOUS_MINUTE_2], base, occurred_us)
   record.answer = cmsgpack.pack(answer)
-  redis.call('HSET', shard, digest, packed_record(record))
+  redis.call('HSET', shard, digest, packed_record(fingerprint, record.sequence, occurred_us))
   local minute = minute_of(record.occurred_us)
   -- a minute that has been forgotten would never be again
   if minute >= realm.retained.minute then
@@ -130,10 +152,11 @@ end
 
 -- The record of a command, or nil. A call finds what it has itself decided.
 local function find_decision(realm, digest)
-  local generations, found = realm.retained.generations, realm.decided[digest]
+  local generations, found = realm.retained.generations, decided_here(realm, digest)
   local place = #generations
   while not found and place > 0 do
-    local shard = shard_key(realm, generations[place], shard_of(generations[place], digest))
+    local shard = place == #generations and newest_shard(realm, digest)
+      or shard_key(realm, generations[place], shard_of(generations[place], digest))
     local stored = redis.call('HGET', shard, digest)
     if stored and #stored == RECORD_BYTES then
       found = read_record(stored)
@@ -153,11 +176,13 @@ end
 
 -- ---------------------------------------------------------------- answers
 
+-- MessagePack of four times false
+local NO_PREVIOUS = '\194\194\194\194'
+
 -- Puts an answer together from what is packed already; both players are as they are now.
-local function make_answer(realm, sequence, occurred_at, body, one, two, previous_1, previous_2)
+local function make_answer(realm, sequence, occurred_at, body, one, two, previous)
   return ANSWER_HEAD .. cmsgpack.pack(sequence, occurred_at) .. body
-    .. packed_or_nobody(realm, one.player_id) .. packed_or_nobody(realm, two.player_id)
-    .. cmsgpack.pack(previous_1 or false, previous_2 or false)
+    .. packed_or_nobody(realm, one.player_id) .. packed_or_nobody(realm, two.player_id) .. (previous or NO_PREVIOUS)
 end
 
 -- ---------------------------------------------------------------- functions
@@ -195,7 +220,7 @@ end
 
 -- ---------------------------------------------------------------- sweeping
 
-local MOST_SWEPT, MOST_MOVED = 200, 20
+local MOST_SWEPT, MOST_MOVED = 500, 50
 
 -- What is to be kept under a digest, or nil if it is a record from before `before_us` or what a batch left that was given
 -- up; the mark of a batch that is open stays.
@@ -207,7 +232,7 @@ local function kept(realm, shard, digest, stored, before_us)
     local status = redis.call('HGET', batch_keys(realm, stored), 'status')
     if status == 'open' then return stored end
     record = finish_decision(realm, shard, digest, stored)
-    stored = record and packed_record(record)
+    stored = record and packed_record(record.fingerprint, record.sequence, record.occurred_us)
   end
   if not record or record.occurred_us >= before_us then return stored end
   local oldest = realm.retained.generations[1]

@@ -1,24 +1,27 @@
 --[[ Events: their bodies, and the one step that writes them with all that was decided. The relay makes the events of
 app/contract/events.py of them. ]]
 
--- A player's state after a change, as events show it; `touched` lists the items that changed.
+-- A player's state after a change, packed as events show it; `touched` lists the items that changed. What is packed piece
+-- by piece needs no tables: a list of lists would be gone through three times.
 local function state_of(player, touched)
   local quantities, n = {}, 0
   for item_id in pairs(touched) do
     quantities[n + 1], quantities[n + 2], n = item_id, player[ITEMS][item_id] or 0, n + 2
   end
-  return {player[VERSION], player[GOLD], player[UNITS], player[DISTINCT], player[VALUE], quantities}
+  return STATE_HEAD
+    .. cmsgpack.pack(player[VERSION], player[GOLD], player[UNITS], player[DISTINCT], player[VALUE], quantities)
 end
 
 local function side_body(side, state)
-  return {side.player_id, side.gold, side.value and side.value <= MAX_AMOUNT and side.value or false, side.lines,
-    state or false}
+  local value = side.value and side.value <= MAX_AMOUNT and side.value or false
+  return SIDE_BODY_HEAD .. cmsgpack.pack(side.player_id, side.gold, value, side.lines) .. (state or FALSE)
 end
 
 -- The body of every event but player_created.
 local function exchange_body(event_type, trade_id, offer_id, expires_at, reason, one, state_1, two, state_2)
-  return cmsgpack.pack({event_type, trade_id or false, offer_id or false, expires_at or false, reason or false,
-    side_body(one, state_1), side_body(two, state_2)})
+  return BODY_HEAD
+    .. cmsgpack.pack(event_type, trade_id or false, offer_id or false, expires_at or false, reason or false)
+    .. side_body(one, state_1) .. side_body(two, state_2)
 end
 
 -- MessagePack of a list, of what is packed already: its head is 0x90 and the length, or 0xdc and the length's bytes.

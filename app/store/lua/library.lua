@@ -12,15 +12,16 @@ local function create_player(keys, args)
   player[USERNAME] = username ~= '' and username or 'player_' .. integer_text(player[PLAYER_ID])
   player[PLAYER_CLASS], player[CAPACITY], player[GOLD], player[VERSION] = player_class, capacity, gold, 0
   player[UNITS], player[DISTINCT], player[VALUE], player[ITEMS] = 0, 0, 0, {}
-  player[HELD_GOLD], player[HELD], player[OFFERS], player[LAST_TRADE], player[BATCH] = 0, {}, 0, false, false
+  player[HELD_GOLD], player[HELD], player[OFFERS] = 0, {}, 0
+  player[LAST_TRADE], player[LAST_MINUTE], player[BATCH] = false, false, false
   for _, line in ipairs(lines) do
     add_units(player, line[ITEM_ID], line[QUANTITY], touched)
     player[UNITS] = player[UNITS] + line[QUANTITY]
     player[VALUE] = player[VALUE] + line[QUANTITY] * line[UNIT_VALUE]
   end
   change(realm, player)
-  emit(realm, cmsgpack.pack({'player_created', player[PLAYER_ID], player[USERNAME], player_class, capacity,
-    state_of(player, touched)}))
+  emit(realm, CREATED_HEAD .. cmsgpack.pack('player_created', player[PLAYER_ID], player[USERNAME], player_class, capacity)
+    .. state_of(player, touched))
   write_all(realm)
   return {'created', realm.packed[player[PLAYER_ID]]}
 end

@@ -139,15 +139,15 @@ local function decide_acceptance(realm, offer, trade_id)
   local player = load_player(realm, one.player_id)
   hold(player, one, -1)
   local reason = trade_rejection(realm, one, two)
-  local body, previous_1, previous_2
+  local body, previous
   if reason then
     hold(player, one, 1)
     body = refuse(trade_id, offer.offer_id, reason, one, two)
   else
-    body, previous_1, previous_2 = accept(realm, trade_id, offer.offer_id, one, two)
+    body, previous = accept(realm, trade_id, offer.offer_id, one, two)
   end
   emit(realm, body)
-  return reason, make_answer(realm, realm.sequence, realm.occurred_at, body, one, two, previous_1, previous_2)
+  return reason, make_answer(realm, realm.sequence, realm.occurred_at, body, one, two, previous)
 end
 
 --[[ accept_offer: player 2 accepts; what is held and what was asked for change hands, as one trade.

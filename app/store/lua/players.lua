@@ -18,11 +18,12 @@ local function minute_of(occurred_us)
   return math.floor(occurred_us / 60e6)
 end
 
---[[ Where a trade's answer stands is {sequence, minute}; while its batch is staged, {number in the batch, 0}. After the
-commit this makes the one of the other. ]]
-local function place_after(place, base, occurred_us)
-  if not place or place[2] ~= 0 then return place end
-  return {base + place[1], minute_of(occurred_us)}
+--[[ A trade's answer stands under its sequence and minute; while its batch is staged, those are its number in the batch
+and 0. After the commit this makes the ones of the others. (Two numbers: to pack a list, or to write a text, with each player
+would take a tenth of a trade's time.) ]]
+local function after_commit(sequence, minute, base, occurred_us)
+  if minute ~= 0 then return sequence, minute end
+  return base + sequence, minute_of(occurred_us)
 end
 
 -- Makes a player what a committed batch left it, or just takes the mark of one that was given up; returns it packed.
@@ -34,7 +35,8 @@ local function finish_player(realm, player)
   if packed then
     local committed = redis.call('HMGET', key, 'base', 'occurred_us')
     player = cmsgpack.unpack(packed)
-    player[LAST_TRADE] = place_after(player[LAST_TRADE], tonumber(committed[1]), tonumber(committed[2]))
+    player[LAST_TRADE], player[LAST_MINUTE] = after_commit(player[LAST_TRADE], player[LAST_MINUTE],
+      tonumber(committed[1]), tonumber(committed[2]))
     redis.call('HDEL', staged_players, player_id)
   end
   player[BATCH] = false
@@ -85,10 +87,7 @@ local function hold(player, side, sign)
   end
 end
 
--- MessagePack of false
-local NOBODY = '\194'
-
 local function packed_or_nobody(realm, player_id)
   local player = load_player(realm, player_id)
-  return player and realm.packed[player_id] or NOBODY
+  return player and realm.packed[player_id] or FALSE
 end

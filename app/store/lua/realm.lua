@@ -12,6 +12,8 @@ one string is read and written faster than a hash of many fields. What is not th
 This file: what one call knows. ARGV of every function begins with 1 outbox_max_entries, 2 answer_full_s. ]]
 
 local STAGING_TTL_S = 60
+-- MessagePack of false
+local FALSE = '\194'
 local read_retained
 
 -- The text of an amount; Lua's own conversion, which `..` makes, keeps 14 digits.
@@ -58,11 +60,12 @@ local function open_realm(keys, args)
   local seconds, microseconds = tonumber(time[1]), tonumber(time[2])
   local sequence = tonumber(stored[1] or 0)
   return {
-    keys = keys, players = {}, packed = {}, changed = {}, bodies = {}, decided = {}, digests = {},
+    keys = keys, players = {}, packed = {}, changed = {}, bodies = {},
+    digests = {}, decided = {}, records = {}, sequences = {}, answers = {}, shards = {},
     sequence = sequence, published = tonumber(stored[2] or 0), retained = read_retained(stored[3], seconds, sequence),
     outbox_max_entries = tonumber(args[1]), answer_full_s = args[2],
     seconds = seconds, microseconds = microseconds, occurred_us = seconds * 1e6 + microseconds,
-    occurred_at = utc_text(seconds, microseconds),
+    occurred_at = utc_text(seconds, microseconds), minute = math.floor(seconds / 60),
   }
 end
 
@@ -81,7 +84,8 @@ end
 -- Takes back what was decided in memory since `sequence`.
 local function forget(realm, sequence)
   realm.players, realm.packed, realm.changed = {}, {}, {}
-  realm.bodies, realm.decided, realm.digests = {}, {}, {}
+  realm.bodies, realm.digests, realm.decided = {}, {}, {}
+  realm.records, realm.sequences, realm.answers = {}, {}, {}
   realm.sequence = sequence
 end
 

@@ -5,8 +5,6 @@ answers} or {'outbox_full'}; a result is {status, sequence, reason or ''}. Its s
 before, and this is the answer of then), `recalled` (it was, and the players are as they are now) or `mismatch` (the
 trade_id had other content). ]]
 
--- What layout.py adds to a trade, in memory.
-local TRADE_DIGEST, TRADE_FINGERPRINT = TRADE_PLAYER_2 + 1, TRADE_PLAYER_2 + 2
 local TELL = 'c' .. DIGEST_BYTES .. 'c' .. FINGERPRINT_BYTES
 
 -- Trades, of their MessagePack and of their digests and fingerprints, one after the other.
@@ -31,18 +29,19 @@ local function exchange(player, side, other)
   return touched
 end
 
--- Moves what both sides give, in memory; returns the event's body and both players' trades before this one.
+-- Moves what both sides give, in memory; returns the event's body and, packed, both players' trades before this one.
 local function accept(realm, trade_id, offer_id, one, two)
   local player_1, player_2 = load_player(realm, one.player_id), load_player(realm, two.player_id)
   local touched_1, touched_2 = exchange(player_1, one, two), exchange(player_2, two, one)
-  local previous_1, previous_2 = player_1[LAST_TRADE], player_2[LAST_TRADE]
-  local place = {realm.sequence + 1, realm.staged_players and 0 or minute_of(realm.occurred_us)}
-  player_1[LAST_TRADE], player_2[LAST_TRADE] = place, place
+  local previous = cmsgpack.pack(player_1[LAST_TRADE], player_1[LAST_MINUTE], player_2[LAST_TRADE], player_2[LAST_MINUTE])
+  local sequence, minute = realm.sequence + 1, realm.staged_players and 0 or realm.minute
+  player_1[LAST_TRADE], player_1[LAST_MINUTE] = sequence, minute
+  player_2[LAST_TRADE], player_2[LAST_MINUTE] = sequence, minute
   change(realm, player_1)
   change(realm, player_2)
   local body = exchange_body('trade_accepted', trade_id, offer_id, nil, nil, one, state_of(player_1, touched_1), two,
     state_of(player_2, touched_2))
-  return body, previous_1, previous_2
+  return body, previous
 end
 
 local function refuse(trade_id, offer_id, reason, one, two)
@@ -54,14 +53,14 @@ end
 local function decide(realm, trade, reason)
   local trade_id, one, two = trade[TRADE_ID], read_side(trade[TRADE_PLAYER_1]), read_side(trade[TRADE_PLAYER_2])
   reason = reason or trade_rejection(realm, one, two)
-  local body, previous_1, previous_2
+  local body, previous
   if reason then
     body = refuse(trade_id, nil, reason, one, two)
   else
-    body, previous_1, previous_2 = accept(realm, trade_id, nil, one, two)
+    body, previous = accept(realm, trade_id, nil, one, two)
   end
   emit(realm, body)
-  local answer = make_answer(realm, realm.sequence, realm.occurred_at, body, one, two, previous_1, previous_2)
+  local answer = make_answer(realm, realm.sequence, realm.occurred_at, body, one, two, previous)
   keep_decision(realm, trade[TRADE_DIGEST], trade[TRADE_FINGERPRINT], reason, answer)
   return reason, answer
 end
@@ -129,24 +128,27 @@ local function trades(keys, args)
   local results, due = find_decided(realm, list)
   if due > 0 and not has_room(realm, due) then return {'outbox_full'} end
   for i, trade in ipairs(list) do
-    local twin = realm.decided[trade[TRADE_DIGEST]]
+    local twin = decided_here(realm, trade[TRADE_DIGEST])
     results[i] = results[i] or (twin and repeated(realm, trade, twin)) or decided(realm, trade)
   end
   write_all(realm)
   return reply(results, with_answers)
 end
 
--- Which trade of a player came before the one of this answer, as {sequence, minute} or false; nil if the player has no
--- part in it.
+-- Sequence and minute of the trade of a player before the one of this answer, or false; nil if the player has no part.
 local function previous_trade(answer, player_id)
   local player_1, player_2 = answer[ANSWER_PLAYER_1], answer[ANSWER_PLAYER_2]
-  if player_1 and player_1[PLAYER_ID] == player_id then return answer[ANSWER_PREVIOUS_1] end
-  if player_2 and player_2[PLAYER_ID] == player_id then return answer[ANSWER_PREVIOUS_2] end
+  if player_1 and player_1[PLAYER_ID] == player_id then
+    return answer[ANSWER_PREVIOUS_1], answer[ANSWER_PREVIOUS_MINUTE_1]
+  end
+  if player_2 and player_2[PLAYER_ID] == player_id then
+    return answer[ANSWER_PREVIOUS_2], answer[ANSWER_PREVIOUS_MINUTE_2]
+  end
   return nil
 end
 
-local function answer_of(realm, place)
-  return place and redis.call('HGET', answers_key(realm, place[2]), integer_text(place[1]))
+local function answer_of(realm, sequence, minute)
+  return sequence and redis.call('HGET', answers_key(realm, minute), integer_text(sequence))
 end
 
 --[[ player_trades: a player's accepted trades, newest first, as far back as whole answers are kept. O(limit).
@@ -155,16 +157,17 @@ Returns {sequence, minute, answer, …}: where the next page begins, or '' and '
 either player. ]]
 local function player_trades(keys, args)
   local realm, player_id, limit = read_realm(keys, args), tonumber(args[3]), tonumber(args[6])
-  local player, place, found = load_player(realm, player_id), nil, {}
-  if args[4] ~= '' then place = {tonumber(args[4]), tonumber(args[5])} else place = player and player[LAST_TRADE] end
-  local answer = answer_of(realm, place)
+  local player, found = load_player(realm, player_id), {}
+  local sequence, minute = tonumber(args[4]), tonumber(args[5])
+  if not sequence and player then sequence, minute = player[LAST_TRADE], player[LAST_MINUTE] end
+  local answer = answer_of(realm, sequence, minute)
   while answer and #found < limit do
-    local previous = previous_trade(cmsgpack.unpack(answer), player_id)
+    local before, before_minute = previous_trade(cmsgpack.unpack(answer), player_id)
     -- a trade of others: as if there were none
-    if previous == nil then return {'', '', unpack(found)} end
-    found[#found + 1], place = answer, previous
-    answer = answer_of(realm, place)
+    if before == nil then return {'', '', unpack(found)} end
+    found[#found + 1], sequence, minute = answer, before, before_minute
+    answer = answer_of(realm, sequence, minute)
   end
   if not answer then return {'', '', unpack(found)} end
-  return {place[1], place[2], unpack(found)}
+  return {sequence, minute, unpack(found)}
 end

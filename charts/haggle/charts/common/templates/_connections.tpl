@@ -64,9 +64,11 @@ key: {{ $part.existingSecret.name | empty | ternary "password" $part.existingSec
 {{- end }}
 
 {{- define "haggle.env.redis" -}}
-{{- $redis := .Values.global.redis -}}
+{{- $existing := .Values.global.redis.existing -}}
+{{- $scheme := ternary "rediss" "redis" $existing.tls -}}
+{{- $host := $existing.host | default (include "haggle.name" (list . "redis")) -}}
 - name: REDIS_URL
-  value: {{ printf "redis%s://%s:%d/%d" (ternary "s" "" $redis.existing.tls) ($redis.existing.host | default (include "haggle.name" (list . "redis"))) (int $redis.existing.port) (int $redis.existing.database) | quote }}
+  value: {{ printf "%s://%s:%d/%d" $scheme $host (int $existing.port) (int $existing.database) | quote }}
 {{ include "haggle.env.password" (list . "redis" "REDIS_PASSWORD") }}
 {{- end }}
 
@@ -100,7 +102,8 @@ key: {{ $part.existingSecret.name | empty | ternary "password" $part.existingSec
 
 {{- define "haggle.catalog.address" -}}
 {{- $catalog := .Values.global.catalog -}}
-{{- printf "%s:%d/%s" ($catalog.existing.host | default (include "haggle.name" (list . "catalog"))) (int $catalog.existing.port) $catalog.database -}}
+{{- $host := $catalog.existing.host | default (include "haggle.name" (list . "catalog")) -}}
+{{- printf "%s:%d/%s" $host (int $catalog.existing.port) $catalog.database -}}
 {{- end }}
 
 {{- define "haggle.env.catalog" -}}

@@ -1,6 +1,10 @@
 {{/* The release's name, with `haggle` in it. */}}
 {{- define "haggle.fullname" -}}
-{{- if contains "haggle" .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-haggle" (.Release.Name | trunc 33 | trimSuffix "-") }}{{ end -}}
+{{- if contains "haggle" .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-haggle" (.Release.Name | trunc 33 | trimSuffix "-") -}}
+{{- end -}}
 {{- end }}
 
 {{/* Name of an object: (list . "component"). */}}

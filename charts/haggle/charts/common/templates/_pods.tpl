@@ -42,15 +42,22 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
-{{/* metadata of a pod template: (dict "root" . "component" name "part" .Values "checksums" (dict name text)?). */}}
+{{/*
+metadata of a pod template: (dict "root" . "component" name "part" .Values "files" list? "secrets" list?).
+The pod starts anew when a file of the part's templates changes, or an existing Secret of the parts named.
+*/}}
 {{- define "haggle.podMetadata" -}}
+{{- $root := .root -}}
 labels:
   {{- include "haggle.labels" (list .root .component) | nindent 2 }}
 {{- $annotations := .part.podAnnotations | default dict }}
-{{- if or .checksums $annotations }}
+{{- if or .files .secrets $annotations }}
 annotations:
-  {{- range $name, $text := .checksums }}
-  checksum/{{ $name }}: {{ $text | sha256sum }}
+  {{- range .files }}
+  checksum/{{ trimSuffix ".yaml" . }}: {{ include (print $root.Template.BasePath "/" .) $root | sha256sum }}
+  {{- end }}
+  {{- range .secrets }}
+  checksum/{{ . }}-secret: {{ include "haggle.secretData" (list $root .) | sha256sum }}
   {{- end }}
   {{- with $annotations }}
   {{- toYaml . | nindent 2 }}

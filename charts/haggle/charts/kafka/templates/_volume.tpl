@@ -17,11 +17,15 @@ the partitions, each of which may hold its retention and a segment more.
 {{- define "kafka.retentionBytes" -}}
 {{- $fits := sub (include "kafka.partitionBytes" . | int64) (include "kafka.segmentBytes" . | int64) -}}
 {{- if lt $fits 4194304 -}}
-{{- fail (printf "\n\nkafka.storage.size is %s, too small for global.kafka.partitions=%d: a partition would keep less than 4 MiB.\n" .Values.storage.size (int64 .Values.global.kafka.partitions)) -}}
+{{- fail (printf
+  "\n\nkafka.storage.size is %s, too small for global.kafka.partitions=%d: a partition would keep less than 4 MiB.\n"
+  .Values.storage.size (int64 .Values.global.kafka.partitions)) -}}
 {{- end -}}
 {{- $asked := int64 .Values.retentionBytes -}}
 {{- if gt $asked $fits -}}
-{{- fail (printf "\n\nkafka.retentionBytes is %d, but kafka.storage.size=%s has room for %d in each of %d partitions.\n" $asked .Values.storage.size $fits (int64 .Values.global.kafka.partitions)) -}}
+{{- fail (printf
+  "\n\nkafka.retentionBytes is %d, but kafka.storage.size=%s has room for %d in each of %d partitions.\n"
+  $asked .Values.storage.size $fits (int64 .Values.global.kafka.partitions)) -}}
 {{- end -}}
 {{- $asked | default $fits -}}
 {{- end }}

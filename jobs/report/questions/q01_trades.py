@@ -1,0 +1,35 @@
+"""How many trades there were, and how many were refused."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from jobs.report.questions.question import ACCENT, INK, Question, Rows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_REFERENCE_TRADES: Final = 10_000
+
+
+def _answer(rows: Rows) -> str:
+    if not rows:
+        return "0 trades, and 0 refused"
+    return f"{rows[0]['trades']:,} trades, and {rows[0]['refused']:,} refused"
+
+
+def _reference(rows: Rows) -> str:
+    if rows and rows[0]["trades"] == _REFERENCE_TRADES:
+        return f"{_REFERENCE_TRADES:,}, as here."
+    return f"{_REFERENCE_TRADES:,}; here as many as were simulated, in one or more runs."
+
+
+def _draw(axes: "Axes", rows: Rows) -> None:
+    at: list[Any] = [row["at"] for row in rows]
+    axes.plot(at, [row["accepted"] for row in rows], color=INK, marker=".", label="accepted")
+    axes.plot(at, [row["refused"] for row in rows], color=ACCENT, marker=".", label="refused")
+    axes.set_ylabel("trades per second")
+    axes.set_xlabel("time (UTC)")
+    axes.tick_params(axis="x", labelrotation=20)
+    axes.legend(frameon=False)
+
+
+QUESTION: Final = Question("q01_trades", _answer, _reference, _draw, figure="f01_trades_over_time")

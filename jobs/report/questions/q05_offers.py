@@ -1,0 +1,35 @@
+"""What became of the offers."""
+
+from typing import TYPE_CHECKING, Final
+
+from jobs.report.questions.question import INK, Question, Rows
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ENDED: Final = ("accepted", "declined", "cancelled", "expired")
+
+
+def _answer(rows: Rows) -> str:
+    if not rows:
+        return "none was made, and 0 refused"
+    row = rows[0]
+    if not row["made"]:
+        return f"none was made, and {row['refused']:,} refused"
+    ended = ", ".join(f"{row[status]:,} {status}" for status in _ENDED)
+    share = f"{row['accepted_percent']} % of those that ended were accepted"
+    return f"{row['made']:,} made: {ended}, {row['still_open']:,} still open; {share}; and {row['refused']:,} refused"
+
+
+def _reference(_: Rows) -> str:
+    return "had none."
+
+
+def _draw(axes: "Axes", rows: Rows) -> None:
+    row = rows[0] if rows else {}
+    upwards = (*_ENDED, "still_open")[::-1]
+    axes.barh([status.replace("_", " ") for status in upwards], [row.get(status, 0) for status in upwards], color=INK)
+    axes.set_xlabel("offers")
+
+
+QUESTION: Final = Question("q05_offers", _answer, _reference, _draw)

@@ -1,0 +1,39 @@
+"""What a business question is made of, and the words and colours that several of them use.
+
+The reference run is that of the project that Haggle replaces: 1,000 players, 10,000 one-for-one trades.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Rows = Sequence[Mapping[str, Any]]
+INK: Final = "#2f4858"
+ACCENT: Final = "#c8553d"
+_NAMED: Final = 5
+
+
+class Question(NamedTuple):
+    """A question of sql/questions. Its functions get the rows of one realm, in their order; there may be none.
+
+    `draw` draws the rows of sql/figures/<figure>.sql, or without one those of the answer.
+    """
+
+    name: str
+    answer: Callable[[Rows], str]
+    reference: Callable[[Rows], str]
+    draw: "Callable[[Axes, Rows], None]"
+    figure: str | None = None
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few of the names, and how many more there are."""
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def players(rows: Rows) -> str:
+    """The players that the rows name."""
+    return some([f"{row['username']} (player {row['player_id']}, {row['player_class']})" for row in rows])

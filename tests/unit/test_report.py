@@ -1,0 +1,79 @@
+"""The words and pictures of the questions, without any rows and of what Trino may answer; the files of a report."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+
+from jobs.lake.trino import SQL, Result
+from jobs.report.answers import Answer, Report
+from jobs.report.questions import QUESTIONS
+from jobs.report.questions.question import Question, some
+from jobs.report.render import write_report
+
+EACH = pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
+PLAYER = {"player_id": 7, "username": "<b>Zoë</b>", "player_class": "banker"}
+ROWS: dict[str, list[dict[str, Any]]] = {
+    "q01_trades": [{"trades": 10_000, "refused": 12}],
+    "q02_most_traded_item": [
+        {"item_id": 6, "units": 900, "trade_lines": 800, "rank_by_units": 1, "rank_by_lines": 2},
+        {"item_id": 5, "units": 850, "trade_lines": 850, "rank_by_units": 2, "rank_by_lines": 1},
+    ],
+    "q03_most_diverse_inventory": [{**PLAYER, "distinct_items": 13}],
+    "q04_most_valuable_inventory": [{**PLAYER, "item_value": 80_000_000}],
+    "q05_offers": [
+        {
+            "made": 9,
+            "refused": 1,
+            "accepted": 4,
+            "declined": 2,
+            "cancelled": 1,
+            "expired": 1,
+            "still_open": 1,
+            "accepted_percent": 50,
+        }
+    ],
+}
+DRAWN: dict[str | None, list[dict[str, Any]]] = {
+    "f01_trades_over_time": [{"at": datetime(2026, 11, 1, tzinfo=UTC), "accepted": 5, "refused": 1}],
+    "f03_diversity": [{"distinct_items": 2, "players": 5}],
+    "f04_value_by_class": [{"player_class": "banker", "item_value": 5}],
+}
+
+
+def test_every_question_and_every_figure_of_sql_is_in_the_report_and_no_other() -> None:
+    assert [question.name for question in QUESTIONS] == sorted(path.stem for path in (SQL / "questions").glob("*.sql"))
+    assert {each.figure for each in QUESTIONS if each.figure} == {path.stem for path in (SQL / "figures").glob("*.sql")}
+
+
+@EACH
+def test_a_question_has_words_and_a_picture_though_nothing_has_happened(question: Question) -> None:
+    assert question.answer([]).startswith(("0", "none"))
+    assert question.reference([])
+    question.draw(Figure().subplots(), [])
+
+
+def test_the_answers_are_said_in_words() -> None:
+    said = {question.name: question.answer(ROWS[question.name]) for question in QUESTIONS}
+    assert said["q01_trades"] == "10,000 trades, and 12 refused"
+    assert said["q02_most_traded_item"].startswith("by units Milk (item 6) with 900; by trade lines ")
+    assert said["q03_most_diverse_inventory"] == "13 different items: <b>Zoë</b> (player 7, banker)"
+    assert said["q04_most_valuable_inventory"].startswith("80,000,000 gold: ")
+    assert said["q05_offers"].startswith("9 made: 4 accepted, 2 declined, 1 cancelled, 1 expired, 1 still open; 50 %")
+    assert some(list("abcdefg")) == "a, b, c, d, e and 2 more"
+
+
+def test_a_report_is_html_and_json_with_a_picture_of_each_question_and_names_that_do_no_harm(tmp_path: Path) -> None:
+    answers = []
+    for question in QUESTIONS:
+        rows = ROWS[question.name]
+        result = Result(list(rows[0]), [list(row.values()) for row in rows], 0.1)
+        sql = (SQL / "questions" / f"{question.name}.sql").read_text()
+        answers.append(Answer(question, sql, result, DRAWN.get(question.figure, rows)))
+    html, data = write_report(Report("main", datetime(2026, 11, 1, tzinfo=UTC), answers), tmp_path)
+    page = html.read_text()
+    assert page.count("<svg") == len(QUESTIONS)
+    assert "<b>Zo" not in page
+    assert '"q05_offers"' in data.read_text()
