@@ -10,7 +10,7 @@ So a name is looked for once, or twice while records move.
 Whole answers stand in a hash for each minute, `answers:<minute>`, by sequence number. ]]
 
 local FIRST_SHARDS, MOST_SHARDS = 16384, 4194304
--- of 24 to 48 records each: more would save little memory, and each is gone through to find one
+-- of 12 to 24 records each: more would save little memory, and each is gone through to find one
 local SHARD_FULL = 24
 -- of a generation; the first sequence is about that of its oldest record
 local NUMBER, SHARDS, FIRST_SEQUENCE = 1, 2, 3

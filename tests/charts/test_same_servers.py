@@ -1,0 +1,45 @@
+"""The servers of the chart are configured as those of the local stack, but for where they are."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from app.settings import Settings
+from jobs.local.java import JavaParts
+from jobs.local.servers import PORTS, Site, local_settings, processes
+from tests.charts.conftest import Rendered
+
+PLACES = ("connection-url", "connection-user", "connection-password", "warehouse-dir", "resources")
+"""Ends of the names of what says where a server is, or how to get in."""
+
+OF_HDFS = ("dfs.datanode.synconclose", "dfs.namenode.checkpoint.txns", "dfs.namenode.num.checkpoints.retained")
+OF_HDFS += ("dfs.namenode.num.extra.edits.retained", "dfs.namenode.safemode.min.datanodes")
+
+
+def local_file(name: str, process: str) -> str:
+    ports = {port: 20_000 + number for number, port in enumerate(port for ports in PORTS.values() for port in ports)}
+    settings: Settings = replace(Settings(), **local_settings(Settings(), ports, {}))  # type: ignore[arg-type]
+    home = Path("/nowhere")
+    (found,) = [each for each in processes(Site(home, ports, settings, JavaParts(home))) if each.name == process]
+    (text,) = [text for path, text in found.files.items() if path.name == name]
+    return text
+
+
+def properties(text: str) -> dict[str, str]:
+    lines = [line.partition("=") for line in text.splitlines() if line and not line.startswith("#")]
+    return {name: value for name, _, value in lines if not name.endswith(PLACES)}
+
+
+def test_trino_reads_the_lake_in_the_same_way(render: Callable[..., Rendered]) -> None:
+    chart = render().of_kind("ConfigMap")["haggle-trino-catalogs"]["data"]["lake.properties"]
+    assert properties(chart) == properties(local_file("lake.properties", "trino"))
+
+
+def test_hdfs_keeps_blocks_and_edits_in_the_same_way(render: Callable[..., Rendered]) -> None:
+    def values(text: str) -> dict[str, str]:
+        found = {each.findtext("name", ""): each.findtext("value", "") for each in ET.fromstring(text)}
+        return {name: found[name] for name in OF_HDFS}
+
+    chart = render().of_kind("ConfigMap")["haggle-hdfs"]["data"]["hdfs-site.xml"]
+    assert values(chart) == values(local_file("hdfs-site.xml", "namenode"))
