@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,8 +66,9 @@ class Server:
             return False
 
     def kill(self, number: int = signal.SIGKILL) -> None:
-        """Ends it with all that it has started."""
-        os.killpg(self._running.pid, number)
+        """Ends it with all that it has started, if it has not ended yet."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._running.pid, number)
         self._running.wait()
 
 
