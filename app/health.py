@@ -16,6 +16,8 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _Silent(WSGIRequestHandler):
+    timeout = 10  # seconds after which a caller that says nothing is left
+
     def log_message(self, *_: object) -> None:
         """A probe every few seconds is no news."""
 

@@ -29,7 +29,7 @@ Text = Annotated[str, Meta(min_length=1)]
 
 # (?!\n): Python's $ also matches before a last newline
 Username = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)")]
-Place = Annotated[str, Meta(pattern=r"^\d{1,16}\.\d{1,10}$(?!\n)")]
+Place = Annotated[str, Meta(pattern=r"^[0-9]{1,16}\.[0-9]{1,10}$(?!\n)")]
 """Where a page of a player's trades begins: sequence and minute of a trade."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._:-]+$(?!\n)")]

@@ -6,7 +6,7 @@ It is counted in the memory of each worker, for itself: to refuse a stranger cos
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from app.errors import SettingsError
@@ -34,26 +34,37 @@ class Proxies:
 
     def caller(self, peer: str, forwarded_for: str) -> str:
         """The nearest address that is no proxy: of those in X-Forwarded-For, each was written by the one after it."""
-        hops = [*(hop.strip() for hop in forwarded_for.split(",") if hop.strip()), peer]
+        hops = [*(_without_port(hop.strip()) for hop in forwarded_for.split(",") if hop.strip()), peer]
         return next((hop for hop in reversed(hops) if not self.has(hop)), peer)
 
 
-def _is_in(address: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+def _without_port(hop: str) -> str:
+    """The address of `1.2.3.4:5678` and `[2001:db8::1]:5678`."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
+
+
+def _read(address: str) -> IPv4Address | IPv6Address | None:
+    """The address; None if it is none. One of IPv4 may come written as one of IPv6."""
     try:
         found = ip_address(address)
     except ValueError:
-        return False
-    return any(found in network for network in networks)
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def _is_in(address: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+    found = _read(address)
+    return found is not None and any(found in network for network in networks)
 
 
 def host_of(address: str) -> str:
     """The address, or of IPv6 the network that one host may call from."""
-    if ":" not in address:
-        return address
-    try:
-        return str(ip_network((address, _IPV6_HOST_BITS), strict=False))
-    except ValueError:
-        return address
+    found = _read(address) if ":" in address else None
+    if not isinstance(found, IPv6Address):
+        return str(found or address)
+    return str(ip_network((found, _IPV6_HOST_BITS), strict=False))
 
 
 class Places:

@@ -39,9 +39,11 @@ class Guard:
             g.caller = ANYONE
             return
         caller = g.caller = self._caller(operation.access if operation else Access.ANYONE)
-        self._count(caller)
+        # before it is counted, or a stolen token would use up what its player may send
         if caller.player_id is not None and self._tokens.is_revoked(caller.player_id, caller.issued_at):
+            self._count_stranger()
             raise Unauthenticated("the player token has been taken back; the game server issues a new one")
+        self._count(caller)
         if operation and operation.access is not Access.ANYONE:
             _check_rights(operation, caller)
 
@@ -83,6 +85,11 @@ class Guard:
             return  # Redis is full, and takes no count; it may still be read
         if g.allowance.is_exceeded:
             raise RateLimited(g.allowance.reset_s)
+
+    def most_bytes(self, limit_bytes: int) -> int:
+        """The largest body that the caller may send: of a player no more than its bytes of a minute."""
+        of_player = self._settings.player_rate_bytes
+        return limit_bytes if g.caller.player_id is None or not of_player else min(limit_bytes, of_player)
 
     def count_body(self, size: int) -> None:
         """Counts the bytes of a player's body; raises RateLimited."""

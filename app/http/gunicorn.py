@@ -10,14 +10,15 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from typing import Any, Final
+from contextlib import closing, suppress
+from typing import Any, Final, cast
 
-from gevent import Timeout  # type: ignore[import-untyped]
+from gevent import Timeout, sleep  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 from gunicorn.workers.base_async import AsyncWorker  # type: ignore[import-untyped]
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
-from werkzeug.exceptions import RequestTimeout
+from werkzeug.exceptions import BadRequest, RequestTimeout
 
 from app.contract.reasons import Problem
 from app.http.addresses import Places, Proxies, host_of
@@ -43,6 +44,11 @@ control_socket_disable = True
 class _Logger(Logger):  # type: ignore[misc]
     def access(self, *_: Any) -> None:
         """Nothing: requests are counted in /metrics, and a line for each would cost a tenth of the engine's speed."""
+
+    def warning(self, message: str, *arguments: Any, **more: Any) -> None:
+        """As it is, but for what is no HTTP: its sender gets its 400, and would have the log to fill."""
+        if not message.startswith("Invalid request from ip="):
+            super().warning(message, *arguments, **more)
 
 
 logger_class = _Logger
@@ -117,30 +123,61 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     def handle_request(self, *request: Any) -> Any:
         """Answers a request; who does not take its answer in time is left, without a line in the log."""
+        # a greenlet that never waits, since its requests are there already, would keep all others waiting
+        if self.nr % _REQUESTS_IN_A_ROW == 0:
+            sleep(0)
         try:
             return super().handle_request(*request)
         except TimeoutError:
             raise StopIteration from None
 
 
-class _Body:
-    """The body of a request, which must have come after a time, counted from its head."""
+_REQUESTS_IN_A_ROW: Final = 16
+_BYTES_IN_A_ROW: Final = 16_384
+_DRAINED_BYTES: Final = 8 * 2**20
 
-    def __init__(self, body: Any) -> None:
-        self._body = body
+
+class _Body:
+    """The body of a request, which must have come some time after its head. Others go on while it is read."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self._body = environ["wsgi.input"]
+        self._is_chunked = "HTTP_TRANSFER_ENCODING" in environ
+        self._has_ended = not self._is_chunked and environ.get("CONTENT_LENGTH") in (None, "", "0")
         self._until = time.monotonic() + _settings.request_timeout_s
 
     def read(self, size: int) -> bytes:
-        """So many bytes, or fewer at the end; raises RequestTimeout."""
+        """So many bytes, or fewer at the end; raises RequestTimeout, or BadRequest if it breaks off."""
+        if self._has_ended:
+            return b""
+        parts: list[bytes] = []
         try:
             with Timeout(max(0.0, self._until - time.monotonic()), RequestTimeout()):
-                content: bytes = self._body.read(size)
+                while size > 0 and (part := self._body.read(min(size, _BYTES_IN_A_ROW))):
+                    parts.append(part)
+                    size -= len(part)
+                    if size > 0 and len(part) == _BYTES_IN_A_ROW:
+                        sleep(0)
         except TimeoutError:  # the socket's own
             raise RequestTimeout from None
-        return content
+        except (OSError, ParseException):
+            raise BadRequest("the body broke off, or its chunks are none") from None
+        self._has_ended = size > 0
+        return b"".join(parts)
+
+    def finish(self) -> bool:
+        """Reads what is left: a client that still writes would not see the answer. False if that is too much."""
+        left = _DRAINED_BYTES
+        with suppress(RequestTimeout, BadRequest):
+            while left > 0 and not self._has_ended and not self._is_chunked:
+                left -= len(self.read(65_536))
+        return self._has_ended
 
 
 # ---------------------------------------------------------------- an answer in one segment
+
+_LAST: Final = ("400", "401", "408", "413", "429")
+"""Answers after which the connection is closed: whoever goes on takes a place anew."""
 
 
 def application() -> Callable[..., Iterable[bytes]]:
@@ -148,15 +185,23 @@ def application() -> Callable[..., Iterable[bytes]]:
     # imported only now, for PROMETHEUS_MULTIPROC_DIR
     from app.http.app import create_app  # noqa: PLC0415
 
-    engine = create_app()
+    engine: Any = create_app()
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        def hold_and_start(*head: Any) -> Any:
-            _hold(environ, 1)
-            return start_response(*head)
+        statuses: list[str] = []
 
-        environ["wsgi.input"] = _Body(environ["wsgi.input"])
-        return engine(environ, hold_and_start)
+        def hold_and_start(status: str, *head: Any) -> Any:
+            statuses.append(status[:3])
+            _hold(environ, 1)
+            return start_response(status, *head)
+
+        body = environ["wsgi.input"] = _Body(environ)
+        # in one piece, for which the time to take it is counted
+        with closing(engine(environ, hold_and_start)) as parts:
+            content = b"".join(parts)
+        if not body.finish() or statuses[-1] in _LAST:
+            cast("Any", start_response).__self__.force_close()
+        return [content]
 
     return answer
 

@@ -155,8 +155,8 @@ class Operation:
         return rule
 
 
-_COMMAND: Final = (400, 413, 422, 503)
-_EXCHANGE: Final = (400, 409, 412, 413, 422, 503)
+_COMMAND: Final = (400, 408, 413, 422, 503)
+_EXCHANGE: Final = (400, 408, 409, 412, 413, 422, 503)
 _Anyone, _Original, _Service, _Player = Access.ANYONE, Access.ORIGINAL, Access.SERVICE, Access.PLAYER
 
 CREATE_PLAYER_ORIGINAL: Final = Operation(
@@ -240,7 +240,7 @@ READY: Final = Operation(
     "GET", "/readyz", _Anyone, Owner.NOBODY, "Is it served, and are commands taken?", {200: responses.Health},
     problems=(503,),
 )  # fmt: skip
-METRICS: Final = Operation("GET", "/metrics", _Anyone, Owner.NOBODY, "Prometheus metrics", {200: None}, problems=(503,))
+METRICS: Final = Operation("GET", "/metrics", _Anyone, Owner.NOBODY, "Prometheus metrics", {200: None})
 
 OPERATIONS: Final = (
     CREATE_PLAYER_ORIGINAL, TRADE_ORIGINAL, CREATE_PLAYER, LIST_PLAYERS, GET_PLAYER, CREATE_TOKEN, REVOKE_TOKENS,

@@ -4,14 +4,13 @@ Every error becomes problem+json (RFC 9457) here.
 """
 
 import logging
-from contextlib import suppress
 from datetime import datetime
 from typing import Literal
 
 import msgspec
 from flask import Response, current_app, request
 from msgspec import UNSET, Struct, UnsetType
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from app import domain
 from app.contract import events
@@ -24,7 +23,6 @@ from app.errors import RequestError, Unauthenticated
 from app.http.requests import Escrow, Inventory, InventoryItem, ItemQuantity, item_quantities
 
 _log = logging.getLogger(__name__)
-_DRAIN_BYTES = 16 * 2**20
 
 
 # ---------------------------------------------------------------- shapes
@@ -361,7 +359,6 @@ def render_http_error(error: HTTPException) -> Response:
     """An error that Flask raised, such as 404 for an unknown path."""
     status = error.code or 500
     if isinstance(error, RequestEntityTooLarge):
-        drain_body()
         limit = current_app.config["MAX_CONTENT_LENGTH"]
         return problem(status, Problem.REQUEST_TOO_LARGE, f"the body is larger than {limit} bytes")
     if status == 408:
@@ -379,11 +376,3 @@ def render_defect(error: Exception) -> Response:
     """Anything else is a defect."""
     _log.error("defect in a request", exc_info=error, extra={"context": {"path": request.path}})
     return problem(500, Problem.INTERNAL, "a defect in the engine; its log has the traceback")
-
-
-def drain_body() -> None:
-    """Reads a refused body to its end, within a bound: a client that still writes would not see the answer."""
-    stream, left = request.environ["wsgi.input"], _DRAIN_BYTES
-    with suppress(RequestTimeout):
-        while left > 0 and (chunk := stream.read(min(left, 65_536))):
-            left -= len(chunk)

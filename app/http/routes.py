@@ -13,7 +13,7 @@ from app import usecases
 from app.auth import Authenticator, Caller
 from app.contract.reasons import Problem, Rejection
 from app.domain import BatchResult, Decision, OfferDecision, Player, Trade, Versions
-from app.errors import InvalidRequest, RequestError, Unavailable
+from app.errors import Forbidden, InvalidRequest, RequestError, Unavailable
 from app.http import metrics, operations, requests, responses
 from app.http.guard import Guard, check_owner
 from app.http.operations import Operation, Parameter
@@ -71,6 +71,8 @@ class Call(NamedTuple):
         versions = {int(tag[1]): int(tag[2]) for tag in found if tag}
         if len(versions) != len(found):
             raise InvalidRequest('If-Match lists the ETag of each state that the request depends on, as "12.3", "7.1"')
+        if self.caller.player_id is not None and versions.keys() - {self.caller.player_id}:
+            raise Forbidden("a player names the version of its own state only; it is told nothing of others'")
         return versions
 
     def shown(self, player: Player | None) -> responses.Player | None:
@@ -100,7 +102,7 @@ def view(operation: Operation, services: Services) -> Callable[..., Response]:
     def answer(**path: Any) -> Response:
         body = None
         if operation.body:
-            content = _content(limit_bytes)
+            content = _content(services.guard.most_bytes(limit_bytes))
             services.guard.count_body(len(content))
             body = operation.decode(content, operation.body)
         check_owner(operation, g.caller, path, body)
@@ -267,6 +269,8 @@ def get_trade(call: Call) -> Response:
 def create_offer(call: Call) -> Response:
     """Makes an offer: 201 made, 409 refused."""
     name, sides = call.name(call.body.offer_id, "offer_id"), requests.sides(call.body, call.seen_versions())
+    if call.caller.player_id is not None and call.body.player_2.version is not None:
+        raise Forbidden("a player names the version of its own state only; it is told nothing of others'")
     longest_s = call.services.settings.offer_ttl_s
     decision = usecases.make_offer(call.store, name, sides, call.body.expires_in_s, longest_s)
     if reason := decision.reason:

@@ -19,7 +19,8 @@ from app.store import Store
 from app.store.memory import Memory, write_memory
 
 _log = logging.getLogger(__name__)
-_MOST_KEYS: Final = 1_000
+_MOST_CALLS: Final = 20
+_KEYS_A_CALL: Final = 50
 _LOOK_INTERVAL_S: Final = 10.0
 _TREND_S: Final = 3_600.0
 _SHORTEST_TREND_S: Final = 60.0
@@ -51,14 +52,20 @@ class Retention:
         self._answers_s = settings.answer_full_s
 
     def go_on(self) -> None:
-        """Forgets what is too old, a bounded number of keys, and looks at the memory now and then."""
+        """Forgets what is too old, a bounded part of it, and looks at the memory now and then."""
         try:
-            self._store.forget_old(self._answers_s, _MOST_KEYS)  # first: it works though Redis is full
+            self._forget()  # first: it works though Redis is full
             if self._clock() - self._looked_at >= _LOOK_INTERVAL_S:
                 self._looked_at = self._clock()
                 self._look()
         except (RedisError, Unavailable) as error:
             _log.warning("what is old cannot be forgotten now", extra={"context": {"error": str(error)}})
+
+    def _forget(self) -> None:
+        """In short calls, between which others are served."""
+        for _ in range(_MOST_CALLS):
+            if not self._store.forget_old(self._answers_s, _KEYS_A_CALL):
+                break
 
     def _look(self) -> None:
         info: Any = self._client.info("memory")

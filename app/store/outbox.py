@@ -55,7 +55,8 @@ def read_backlog(client: Redis, keys: Keys, position: int | None) -> Backlog:
     return Backlog(max(0, int(sequence or 0) - position), age_s, int(sequence or 0))
 
 
-_ADVANCE: Final = """
+# a full Redis must take it: it is what makes room
+_ADVANCE: Final = """#!lua flags=allow-oom
 if tonumber(ARGV[1]) > tonumber(redis.call('GET', KEYS[1]) or 0) then redis.call('SET', KEYS[1], ARGV[1]) end
 redis.call('HSET', KEYS[2], 'id', ARGV[2], 'partitions', ARGV[3])
 return redis.call('XTRIM', KEYS[3], 'MINID', '=', ARGV[4])

@@ -13,7 +13,11 @@ from tests.charts.conftest import Rendered
 PLACES = ("connection-url", "connection-user", "connection-password", "warehouse-dir", "resources")
 """Ends of the names of what says where a server is, or how to get in."""
 
-OF_HDFS = ("dfs.datanode.synconclose", "dfs.namenode.checkpoint.txns", "dfs.namenode.num.checkpoints.retained")
+OF_HDFS: tuple[str, ...] = (
+    "dfs.datanode.synconclose",
+    "dfs.namenode.checkpoint.txns",
+    "dfs.namenode.num.checkpoints.retained",
+)
 OF_HDFS += ("dfs.namenode.num.extra.edits.retained", "dfs.namenode.safemode.min.datanodes")
 
 

@@ -351,3 +351,34 @@ def test_what_a_trusted_proxy_says_of_its_callers_is_believed_and_others_are_not
     assert statuses(client_of(settings_of(redis_server, STRANGER_RATE="1"))) == [200, 429, 429]
     with pytest.raises(SettingsError, match="TRUSTED_PROXIES"):
         create_app(settings_of(redis_server, TRUSTED_PROXIES="10.0.0.0/8,nobody"))
+
+
+def test_a_token_that_was_taken_back_uses_up_nothing_of_what_its_player_may_send(redis_server: Redis) -> None:
+    server = client_of(settings_of(redis_server, PLAYER_RATE="3"))
+    server.post("/v1/players")
+    stolen = (server.post("/v1/players/1/tokens").json or {})["token"]
+    server.delete("/v1/players/1/tokens")
+    assert {server.get("/v1/players/1", headers=bearer(stolen)).status_code for _ in range(5)} == {401}
+    newer = (server.post("/v1/players/1/tokens").json or {})["token"]
+    assert server.get("/v1/players/1", headers=bearer(newer)).status_code == 200
+
+
+def test_a_player_cannot_ask_which_version_another_one_is_in(client: FlaskClient, tokens: list[str]) -> None:
+    body = {"player_1": {"player_id": 1, "gold": 5}, "player_2": {"player_id": 2, "gold": 7}}
+    named = {**body, "player_2": {**body["player_2"], "version": 1}}
+    statuses = [
+        client.post("/v1/offers", json=named, headers=bearer(tokens[1])).status_code,
+        client.post("/v1/offers", json=body, headers={**bearer(tokens[1]), "If-Match": '"2.1"'}).status_code,
+    ]
+    assert statuses == [403, 403]
+    own = {**bearer(tokens[1]), "If-Match": '"1.1"'}
+    assert client.post("/v1/offers", json=body, headers=own).status_code == 201
+    assert client.post("/v1/offers", json=named).status_code == 201
+
+
+def test_a_body_of_a_player_is_no_larger_than_its_bytes_of_a_minute(redis_server: Redis) -> None:
+    server = client_of(settings_of(redis_server, PLAYER_RATE_BYTES="1000"))
+    server.post("/v1/players")
+    token = (server.post("/v1/players/1/tokens").json or {})["token"]
+    assert server.post("/v1/offers", data=b" " * 1001, headers=bearer(token)).status_code == 413
+    assert server.post("/v1/offers", data=b" " * 1001).status_code == 400

@@ -163,8 +163,7 @@ def test_a_name_has_one_effect_while_its_record_waits_to_be_moved_and_after(game
         game.store.trades.decide_each(part)
     assert {result.status for part in trades for result in game.store.trades.decide_each(part)} == {"replayed"}
     assert len(game.generations()) > 2
-    for _ in range(len(game.generations())):
-        game.retention.go_on()
+    game.retention.go_on()
     assert len(game.generations()) == 1
     assert {result.status for part in trades for result in game.store.trades.decide_each(part)} == {"replayed"}
 
@@ -239,7 +238,7 @@ def test_a_record_takes_64_bytes_at_the_most_and_is_looked_for_twice_at_the_most
     assert records > 400_000
     assert sum(game.redis.memory_usage(key, samples=0) for key in shards) / records < RECORD_BYTES
     (retained,) = game.keys("RETAINED_KEY")
-    *_, generations = msgspec.msgpack.decode(game.redis.get(retained))
+    generations = msgspec.msgpack.decode(game.redis.get(retained))[3]
     assert (generations[-1][:2], len(generations)) == ([2, 32_768], 1)
     assert game.generations() == {b"2"}
 
@@ -309,3 +308,33 @@ def test_redis_that_is_full_refuses_commands_and_still_forgets(game: Game) -> No
         game.store.trades.decide_each(game.trades(1))
     game.retention.go_on()
     assert game.keys("ANSWERS_PREFIX") == []
+
+
+def test_redis_that_is_full_takes_what_kafka_has_acknowledged_and_makes_room(game: Game) -> None:
+    outbox = Outbox(game.redis, game.settings.realm)
+    game.store.trades.decide_each(game.trades())
+    assert outbox.first_after(0) is not None
+    game.redis.config_set("maxmemory", 1)
+    outbox.advance(outbox.newest(), "topic", 1)
+    assert outbox.first_after(0) is None
+    assert outbox.published().sequence == outbox.newest()
+
+
+# ---------------------------------------------------------------- shards
+
+
+def test_nobody_outside_knows_which_names_share_a_shard(own_server: Redis) -> None:
+    def shards(settings: Settings) -> list[bytes]:
+        store = client_of(settings).application.extensions["haggle"].store
+        for _ in range(2):
+            store.players.create(NewPlayer(None, "farmer"))
+        store.trades.decide_each([Trade(f"name-{number}", Side(1, 1, {}), Side(2, 1, {})) for number in range(50)])
+        found = Realm(settings).redis.scan_iter(f"{{{settings.realm}}}:decided:*", count=1_000)
+        return sorted(key.split(b":")[-1] for key in found)
+
+    first = settings_of(own_server)
+    before = shards(first)
+    Realm(first).redis.flushall()
+    own_server.kill()
+    own_server.start()
+    assert shards(first) != before

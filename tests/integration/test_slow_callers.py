@@ -5,6 +5,7 @@ On a real gunicorn with few places. Whatever they do, the port of management ser
 
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -93,6 +94,49 @@ def test_a_caller_that_does_not_take_its_answers_is_left(engine: int) -> None:
 
         wait_until(is_left, 30, pause_s=0)
     assert requests.get(f"http://127.0.0.1:{engine}/livez", timeout=5).status_code == 200
+
+
+def test_who_sends_requests_without_a_pause_does_not_keep_others_waiting(engine: int) -> None:
+    ended = threading.Event()
+
+    def read(busy: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while busy.recv(1 << 20):
+                pass
+
+    def flood() -> None:
+        while not ended.is_set():
+            with contextlib.suppress(OSError), connected(engine) as busy:
+                threading.Thread(target=read, args=(busy,), daemon=True).start()
+                while not ended.is_set():
+                    busy.sendall(ITEMS * 200)
+
+    thread = threading.Thread(target=flood)
+    thread.start()
+    try:
+        waits = []
+        for _ in range(5):
+            started = time.monotonic()
+            assert requests.get(f"http://127.0.0.1:{engine}/livez", timeout=10).status_code == 200
+            waits.append(time.monotonic() - started)
+    finally:
+        ended.set()
+        thread.join()
+    assert max(waits) < 2
+
+
+def test_a_body_without_an_end_that_nobody_reads_ends_the_connection(engine: int) -> None:
+    with connected(engine) as endless:
+        endless.sendall(b"POST /v1/trades HTTP/1.1\r\nHost: haggle\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+        def is_closed() -> bool:
+            try:
+                endless.sendall(b"1\r\nx\r\n" * 1_000)
+            except ConnectionError:
+                return True
+            return False
+
+        wait_until(is_closed, 5, pause_s=0)
 
 
 def test_an_address_has_so_many_connections_and_is_told(engine: int) -> None:

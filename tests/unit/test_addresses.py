@@ -10,11 +10,16 @@ def test_the_caller_is_the_nearest_address_that_is_no_proxy() -> None:
     assert proxies.caller("10.1.2.3", "forged, 203.0.113.5, 192.0.2.1") == "203.0.113.5"
     assert proxies.caller("10.1.2.3", "") == "10.1.2.3"
     assert not Proxies("").has("10.1.2.3")
+    assert proxies.has("::ffff:10.1.2.3")
+    assert proxies.caller("10.1.2.3", "203.0.113.5:4711") == "203.0.113.5"
+    assert proxies.caller("10.1.2.3", "[2001:db8::1]:4711") == "2001:db8::1"
 
 
 def test_a_host_of_ipv6_may_call_from_its_whole_network() -> None:
     assert host_of("2001:db8::1") == host_of("2001:db8::ffff:2") != host_of("2001:db8:0:1::1")
     assert host_of("192.0.2.1") != host_of("192.0.2.2")
+    assert host_of("::ffff:192.0.2.1") == "192.0.2.1"
+    assert host_of("no address: at all") == "no address: at all"
 
 
 def test_a_place_that_was_given_back_may_be_taken_again() -> None:

@@ -3,7 +3,7 @@
 A small one is decided in one call. One that is too large for it takes `stage` call by call, then `commit` in one short
 step, then `finish_batch` call by call. Staging decides trades on copies of the players, and marks each player and each
 name with the batch. Who comes upon a mark of a batch that is still open gives that batch up and goes on, so
-nobody waits; who comes upon one of a committed batch first makes that key what the batch left it (state.lua). So the
+nobody waits; who comes upon one of a committed batch first makes that key what the batch left it (players.lua, decisions.lua). So the
 commit is one status, and whatever ends afterwards, everyone sees all of the batch. ]]
 
 -- Refuses all trades that have no answer yet: the one at `culprit` for `reason`, the others for its sake.

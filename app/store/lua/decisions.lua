@@ -27,8 +27,18 @@ local function shard_key(realm, generation, shard)
   return realm.keys[DECIDED_PREFIX] .. generation[NUMBER] .. ':' .. shard
 end
 
-local function shard_of(generation, digest)
-  return struct.unpack('>I4', digest) % generation[SHARDS]
+--[[ The shard of a digest. Callers choose names, so they could choose digests of one shard and make it large; but they do
+not know the realm's two factors of 20 bits. (All sums are below 2^53, exact in a double.) ]]
+local function shard_of(realm, generation, digest)
+  local one, two = struct.unpack('>I4I4', digest)
+  local retained = realm.retained
+  return math.floor((one * retained.factor_1 + two * retained.factor_2) / 65536) % generation[SHARDS]
+end
+
+-- Two odd numbers below 2^20 that nobody outside can know.
+local function new_factors()
+  local secret = redis.sha1hex(redis.call('INFO', 'server'))
+  return tonumber(string.sub(secret, 1, 5), 16) % 524288 * 2 + 1, tonumber(string.sub(secret, 6, 10), 16) % 524288 * 2 + 1
 end
 
 -- The shard of the newest generation, where a digest is looked for and then written.
@@ -37,7 +47,7 @@ local function newest_shard(realm, digest)
   if not key then
     local generations = realm.retained.generations
     local newest = generations[#generations]
-    key = shard_key(realm, newest, shard_of(newest, digest))
+    key = shard_key(realm, newest, shard_of(realm, newest, digest))
     realm.shards[digest] = key
   end
   return key
@@ -59,21 +69,24 @@ end
 -- ---------------------------------------------------------------- retained
 
 --[[ What there is of records and answers: MessagePack of {oldest minute, next shard to sweep, when the one before it was
-swept, generations}. The oldest generation is the one that is swept. ]]
+swept, generations, both factors of shards}. The oldest generation is the one that is swept. ]]
 function read_retained(packed, seconds, sequence)
   if not packed then
+    local factor_1, factor_2 = new_factors()
     return {minute = minute_of(seconds * 1e6), next_shard = 0, swept_s = seconds,
-      generations = {{1, FIRST_SHARDS, sequence}}, is_changed = true}
+      generations = {{1, FIRST_SHARDS, sequence}}, factor_1 = factor_1, factor_2 = factor_2, is_changed = true}
   end
   local fields = cmsgpack.unpack(packed)
-  return {minute = fields[1], next_shard = fields[2], swept_s = fields[3], generations = fields[4]}
+  return {minute = fields[1], next_shard = fields[2], swept_s = fields[3], generations = fields[4], factor_1 = fields[5],
+    factor_2 = fields[6]}
 end
 
 local function write_retained(realm)
   local retained = realm.retained
   if not retained.is_changed then return end
   redis.call('SET', realm.keys[RETAINED_KEY],
-    cmsgpack.pack({retained.minute, retained.next_shard, retained.swept_s, retained.generations}))
+    cmsgpack.pack({retained.minute, retained.next_shard, retained.swept_s, retained.generations, retained.factor_1,
+      retained.factor_2}))
 end
 
 -- ---------------------------------------------------------------- keeping
@@ -156,7 +169,7 @@ local function find_decision(realm, digest)
   local place = #generations
   while not found and place > 0 do
     local shard = place == #generations and newest_shard(realm, digest)
-      or shard_key(realm, generations[place], shard_of(generations[place], digest))
+      or shard_key(realm, generations[place], shard_of(realm, generations[place], digest))
     local stored = redis.call('HGET', shard, digest)
     if stored and #stored == RECORD_BYTES then
       found = read_record(stored)
@@ -220,7 +233,7 @@ end
 
 -- ---------------------------------------------------------------- sweeping
 
-local MOST_SWEPT, MOST_MOVED = 500, 50
+local MOST_SHARDS_AT_ONCE = 50
 
 -- What is to be kept under a digest, or nil if it is a record from before `before_us` or what a batch left that was given
 -- up; the mark of a batch that is open stays.
@@ -242,11 +255,10 @@ end
 
 -- Removes from a shard what is not to be kept.
 local function sweep_shard(realm, key, before_us)
-  local entries, old = redis.call('HGETALL', key), {}
+  local entries = redis.call('HGETALL', key)
   for i = 1, #entries, 2 do
-    if not kept(realm, key, entries[i], entries[i + 1], before_us) then old[#old + 1] = entries[i] end
+    if not kept(realm, key, entries[i], entries[i + 1], before_us) then redis.call('HDEL', key, entries[i]) end
   end
-  if #old > 0 then redis.call('HDEL', key, unpack(old)) end
 end
 
 -- Moves what is to be kept from a shard to those of the newest generation.
@@ -256,14 +268,14 @@ local function move_shard(realm, key, before_us)
   for i = 1, #entries, 2 do
     local digest = entries[i]
     local stored = kept(realm, key, digest, entries[i + 1], before_us)
-    if stored then redis.call('HSET', shard_key(realm, newest, shard_of(newest, digest)), digest, stored) end
+    if stored then redis.call('HSET', shard_key(realm, newest, shard_of(realm, newest, digest)), digest, stored) end
   end
   redis.call('UNLINK', key)
 end
 
 -- How many shards are due: as many as the time since the last of them is of SWEEP_S.
 local function due_shards(realm, shards)
-  return math.min(math.floor((realm.seconds - realm.retained.swept_s) * shards / SWEEP_S), MOST_SWEPT)
+  return math.min(math.floor((realm.seconds - realm.retained.swept_s) * shards / SWEEP_S), MOST_SHARDS_AT_ONCE)
 end
 
 -- Goes on with the oldest generation, which after its last shard is gone or begins again; returns how many shards it was.
@@ -271,7 +283,7 @@ local function sweep(realm, keep_s)
   local retained, before_us = realm.retained, (realm.seconds - keep_s) * 1e6
   local oldest, is_moved = retained.generations[1], #retained.generations > 1
   local shards = oldest[SHARDS]
-  local number = math.min(is_moved and MOST_MOVED or due_shards(realm, shards), shards - retained.next_shard)
+  local number = math.min(is_moved and MOST_SHARDS_AT_ONCE or due_shards(realm, shards), shards - retained.next_shard)
   for shard = retained.next_shard, retained.next_shard + number - 1 do
     (is_moved and move_shard or sweep_shard)(realm, shard_key(realm, oldest, shard), before_us)
   end

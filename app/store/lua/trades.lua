@@ -135,8 +135,9 @@ local function trades(keys, args)
   return reply(results, with_answers)
 end
 
--- Sequence and minute of the trade of a player before the one of this answer, or false; nil if the player has no part.
+-- Sequence and minute of the trade of a player before the one of this answer, or false; nil if it is no trade of the player.
 local function previous_trade(answer, player_id)
+  if answer[ANSWER_BODY][BODY_REASON] then return nil end
   local player_1, player_2 = answer[ANSWER_PLAYER_1], answer[ANSWER_PLAYER_2]
   if player_1 and player_1[PLAYER_ID] == player_id then
     return answer[ANSWER_PREVIOUS_1], answer[ANSWER_PREVIOUS_MINUTE_1]
