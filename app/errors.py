@@ -52,14 +52,14 @@ class NotFound(RequestError):
 
 
 class IdempotencyMismatch(RequestError):
-    """A trade_id that was used before, with other content."""
+    """A name that was used before, with other content."""
 
     status = 422
 
-    def __init__(self, trade_id: str):
+    def __init__(self, name: str):
         super().__init__(
             Problem.IDEMPOTENCY_MISMATCH,
-            f"trade_id {trade_id!r} was used before with other content; use a new one for a new trade",
+            f"the name {name!r} was used before with other content; use a new one for a new command",
         )
 
 
@@ -76,7 +76,7 @@ class OfferNotOpen(RequestError):
     status = 409
 
     def __init__(self, offer_id: str, status: str):
-        super().__init__(Problem.OFFER_CLOSED, f"offer {offer_id!r} is {status} already")
+        super().__init__(Problem.OFFER_NOT_OPEN, f"offer {offer_id!r} is {status} already")
 
 
 class Unauthenticated(RequestError):

@@ -87,8 +87,8 @@ class Settings:
     redis_password: str = _setting("", "password of Redis, if redis_url has none")
     redis_timeout_s: float = _setting(1.8, "longest wait for Redis before a request gets 503", unit="s", low=0.1)
     redis_max_connections: int = _setting(32, "connections of each engine worker to Redis", low=1)
-    outbox_max_entries: int = _setting(1_000_000, "events that may wait for Kafka before commands get 503", low=1)
-    outbox_keep_entries: int = _setting(
+    outbox_max_events: int = _setting(1_000_000, "events that may wait for Kafka before commands get 503", low=1)
+    outbox_keep_events: int = _setting(
         100_000, "events that stay in Redis after Kafka has them, to fill a lost topic again"
     )
 

@@ -43,7 +43,7 @@ TRADE_BYTE_S: Final = _RECORD_S * RECORD_BYTES + _ANSWER_S * ANSWER_BYTES
 
 def redis_rate(max_memory: str) -> float:
     """Trades a second that a memory bears for ever, with 10,000 players and the events that the outbox keeps."""
-    fixed = 10_000 * PLAYER_BYTES + Settings().outbox_keep_entries * OUTBOX_BYTES + EMPTY_REDIS_BYTES
+    fixed = 10_000 * PLAYER_BYTES + Settings().outbox_keep_events * OUTBOX_BYTES + EMPTY_REDIS_BYTES
     return (bytes_of(max_memory) - fixed) / TRADE_BYTE_S
 
 
@@ -99,7 +99,7 @@ def _page() -> str:
         **numbers,
         record_s=f"{_RECORD_S:,}",
         answer_s=f"{_ANSWER_S:,}",
-        outbox_max=f"{Settings().outbox_max_entries:,}",
+        outbox_max=f"{Settings().outbox_max_events:,}",
         retention=_mib(share.retention_bytes),
         segment=_mib(share.segment_bytes),
         edits_max=f"{edits_max:,}",

@@ -18,8 +18,8 @@ from app.contract.events import (
     OfferMade,
     OfferRejected,
     PlayerCreated,
-    SettledSide,
     Side,
+    SideAfter,
     TradeAccepted,
     TradeRejected,
 )
@@ -104,7 +104,7 @@ class Replay:
             assert (side.player_id, side.gold, side.items) == (shown.player_id, shown.gold, _units(shown)), event
         return sides
 
-    def _compare(self, *changed: PlayerCreated | SettledSide) -> list[int]:
+    def _compare(self, *changed: PlayerCreated | SideAfter) -> list[int]:
         for side in changed:
             player, state = self.model.players[side.player_id], side.state
             totals = (player.version, player.gold, player.units, len(player.items), player.item_value)

@@ -1,4 +1,4 @@
-"""Playing on a stack while something happens to it, and what must be true afterwards. Used by tests of the stack."""
+"""Playing on a stack while something happens to it, and what must be true afterwards."""
 
 import os
 import signal

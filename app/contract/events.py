@@ -63,7 +63,7 @@ class Side(Struct, frozen=True, kw_only=True):
     items: list[Line]
 
 
-class SettledSide(Side, frozen=True, kw_only=True):
+class SideAfter(Side, frozen=True, kw_only=True):
     """A side of an accepted trade, with the player's state after it."""
 
     state: State
@@ -94,8 +94,8 @@ class TradeAccepted(Envelope, frozen=True, kw_only=True, tag="trade_accepted"):
 
     trade_id: Text
     offer_id: Text | None = None
-    player_1: SettledSide
-    player_2: SettledSide
+    player_1: SideAfter
+    player_2: SideAfter
 
 
 class TradeRejected(Envelope, frozen=True, kw_only=True, tag="trade_rejected"):
@@ -113,7 +113,7 @@ class OfferMade(Envelope, frozen=True, kw_only=True, tag="offer_made"):
 
     offer_id: Text
     expires_at: datetime
-    player_1: SettledSide
+    player_1: SideAfter
     player_2: Side
 
 
@@ -133,7 +133,7 @@ class OfferClosed(Envelope, frozen=True, kw_only=True, tag="offer_closed"):
     offer_id: Text
     expires_at: datetime
     outcome: OfferOutcome
-    player_1: SettledSide
+    player_1: SideAfter
     player_2: Side
 
 

@@ -21,7 +21,7 @@ REQUESTS = Histogram(
     ["route", "method", "status"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0),
 )
-TRADES = Counter("haggle_trades", "Decided trades, stored answers not counted again", ["status", "reason"])
+TRADES = Counter("haggle_trades", "Decided trades, repeats not counted again", ["status", "reason"])
 PLAYERS = Counter("haggle_players_created", "Players created")
 
 
@@ -61,7 +61,7 @@ def _of_redis(store: Store) -> CollectorRegistry:
     except Unavailable:
         return now
     is_up.set(1)
-    Gauge("haggle_outbox_entries", "Events that wait for Kafka: the relay's lag", registry=now).set(backlog.entries)
+    Gauge("haggle_outbox_events", "Events that wait for Kafka: the relay's lag", registry=now).set(backlog.events)
     Gauge("haggle_outbox_age_seconds", "Age of the oldest event that waits", registry=now).set(backlog.age_s)
     Gauge("haggle_sequence", "Newest event's sequence number", registry=now).set(backlog.sequence)
     return now

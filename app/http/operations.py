@@ -80,7 +80,7 @@ def _text(name: str, place: str, help_text: str, **schema: Any) -> Parameter:
 KEY: Final = _name(
     "Idempotency-Key",
     "header",
-    "names the command: a repeat with the same content gets the stored answer, other content a 422",
+    "names the command: a repeat with the same content gets the answer of then, other content a 422",
 )
 IF_MATCH: Final = _text(
     "If-Match",

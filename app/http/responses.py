@@ -202,12 +202,12 @@ Commands = Literal["ok", "outbox_full", "redis_full"]
 class Health(Struct, frozen=True):
     """Whether commands are taken (`ok`), or why they are refused while reads are served.
 
-    `outbox_entries` and `outbox_age_s`: how many events wait for Kafka, and since when the oldest does.
+    `outbox_events` and `outbox_age_s`: how many events wait for Kafka, and since when the oldest does.
     `redis_full_in_s`: when Redis' memory will be full if it grows as in the last hour; null while it does not.
     """
 
     status: Commands
-    outbox_entries: int
+    outbox_events: int
     outbox_age_s: float
     sequence: int
     redis_full_in_s: float | None

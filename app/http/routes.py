@@ -258,7 +258,7 @@ def _trade_or_result(name: str, item: requests.BatchItem) -> Trade | BatchResult
 
 @_route(operations.GET_TRADE)
 def get_trade(call: Call) -> Response:
-    """The stored answer of a trade, accepted or refused."""
+    """What is known of a trade, accepted or refused."""
     return _trade_result(200, call, usecases.find_trade(call.store, call.value(operations.TRADE_ID)), {})
 
 
@@ -339,10 +339,10 @@ def ready(call: Call) -> Response:
         context = {"detail": advice(settings, error.__cause__), "error": str(error.__cause__)}
         _log.warning("not ready", extra={"context": context})
         raise
-    is_behind = backlog.entries >= settings.outbox_max_entries
+    is_behind = backlog.events >= settings.outbox_max_events
     status: responses.Commands = "redis_full" if is_full else "outbox_full" if is_behind else "ok"
     full_in_s = memory.full_in_s if memory else None
-    return responses.json(200, responses.Health(status, backlog.entries, backlog.age_s, backlog.sequence, full_in_s))
+    return responses.json(200, responses.Health(status, backlog.events, backlog.age_s, backlog.sequence, full_in_s))
 
 
 @_route(operations.METRICS)

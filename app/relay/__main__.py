@@ -32,7 +32,7 @@ def main() -> None:
     settings = load_settings(os.environ)
     configure_logs(settings.log_level)
     client = connect(settings)
-    outbox, store = Outbox(client, settings.realm, settings.outbox_keep_entries), Store(client, settings)
+    outbox, store = Outbox(client, settings.realm, settings.outbox_keep_events), Store(client, settings)
     relay, retention = Relay(settings, outbox), Retention(client, store, settings)
     serve(relay.readiness, settings.listen_host, settings.relay_metrics_port)
     _repeat("expire-offers", _EXPIRY_INTERVAL_S, lambda: expire_offers(store))

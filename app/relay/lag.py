@@ -16,5 +16,5 @@ def show_lag(position: int | None, outbox: Outbox, realm: str) -> None:
         backlog = outbox.backlog(position)
     except RedisError:
         return  # the relay itself says so
-    _LAG.events.labels(metrics.Stage.OUTBOX, realm).set(backlog.entries)
+    _LAG.events.labels(metrics.Stage.OUTBOX, realm).set(backlog.events)
     _LAG.seconds.labels(metrics.Stage.OUTBOX, realm).set(backlog.age_s)

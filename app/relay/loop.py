@@ -123,7 +123,7 @@ class Relay:
             _log.warning("the topic lacks events that it had: they are published again", extra={"context": context})
         if found.missing:
             context = {"first": found.missing[0], "last": found.missing[-1], "topic_id": content.topic.topic_id}
-            context["detail"] = "the outbox keeps OUTBOX_KEEP_ENTRIES; `haggle audit` says whether the tables have them"
+            context["detail"] = "the outbox keeps OUTBOX_KEEP_EVENTS; `haggle audit` says whether the tables have them"
             _log.warning("the topic lacks events that the outbox no longer has", extra={"context": context})
         self.position = found.position
         self._ahead = []

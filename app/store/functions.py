@@ -60,7 +60,7 @@ class Functions:
     def __init__(self, client: Redis, settings: Settings) -> None:
         self._client = client
         keys = Keys(settings.realm).of_functions
-        self.fixed: Final = (len(keys), *keys, settings.outbox_max_entries, settings.answer_full_s)
+        self.fixed: Final = (len(keys), *keys, settings.outbox_max_events, settings.answer_full_s)
         """The arguments of every call: the number of keys, the keys, and the first of ARGV."""
 
     def decide(self, function: str, *arguments: Any) -> list[Any]:

@@ -13,7 +13,7 @@ from msgspec import Raw, Struct, json, msgpack
 
 from app.contract import events
 from app.contract.economy import ITEMS
-from app.contract.events import SCHEMA_VERSION, Event, Holding, Line, SettledSide, State
+from app.contract.events import SCHEMA_VERSION, Event, Holding, Line, SideAfter, State
 from app.contract.limits import MAX_AMOUNT
 from app.contract.reasons import OfferOutcome, Rejection
 from app.domain import BatchResult, Decision, Offer, Player, Side, Trade
@@ -376,8 +376,8 @@ def _side(side: _SideBody) -> events.Side:
     return events.Side(player_id=side.player_id, gold=side.gold, item_value=value, items=lines)
 
 
-def _settled(side: _SideBody) -> SettledSide:
-    return SettledSide(
+def _settled(side: _SideBody) -> SideAfter:
+    return SideAfter(
         player_id=side.player_id,
         gold=side.gold,
         item_value=_or_none(side.value),

@@ -15,7 +15,7 @@ _ENTRIES_PER_READ: Final = 256
 class Backlog(NamedTuple):
     """How many events wait for Kafka, since when the oldest does, and the newest event's sequence number."""
 
-    entries: int
+    events: int
     age_s: float
     sequence: int
 
@@ -66,14 +66,14 @@ return redis.call('XTRIM', KEYS[3], 'MINID', '=', ARGV[4])
 class Outbox:
     """The realm's events in the order of their sequence: those that wait for Kafka, and some of those that it holds.
 
-    The newest `keep_entries` published events stay, so that a topic that was lost can be filled again. Raises redis
+    The newest `keep_events` published events stay, so that a topic that was lost can be filled again. Raises redis
     errors as they are.
     """
 
-    def __init__(self, client: Redis, realm: str, keep_entries: int = 0) -> None:
+    def __init__(self, client: Redis, realm: str, keep_events: int = 0) -> None:
         self._client = client
         self._keys = Keys(realm)
-        self._keep_entries = keep_entries
+        self._keep_entries = keep_events
         # of the page before: how many entries it takes to fill the next one
         self._events_per_entry = 1.0
         self._advance = client.register_script(_ADVANCE)

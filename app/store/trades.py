@@ -1,4 +1,4 @@
-"""Trades that are decided each for itself, and their stored answers."""
+"""Trades that are decided each for itself, and what is known of them afterwards."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ class Trades:
         self._group_commit = GroupCommit(self._decide_with_answers, MOST_PER_CALL)
 
     def decide(self, trade: Trade) -> Decision:
-        """Decides the trade, or gives its stored answer; raises IdempotencyMismatch if its content differs."""
+        """Decides the trade, or gives what was decided before; raises IdempotencyMismatch if its content differs."""
         result, answer = self._group_commit.carry_out(trade)
         if result.status == "mismatch":
             raise IdempotencyMismatch(trade.trade_id)

@@ -3,30 +3,26 @@
 import json
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import click
 from rich.table import Table
 
-from jobs.cli.group import cli, out
+from app.settings import Settings
+from jobs.cli.group import cli, out, with_settings
 from jobs.lake.audit import WAIT_S, Check, accept_loss, audit
 from jobs.lake.ledger import Loss
-
-if TYPE_CHECKING:
-    from jobs.local.stack import Stack
 
 
 @cli.command("audit")
 @click.option("--full", is_flag=True, help="Go through all events, not only those since the newest exact audit.")
 @click.option("--wait-s", type=click.FloatRange(1), default=WAIT_S, help="Wait so long for events on their way.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.pass_obj
-def audit_command(stack: "Stack", *, full: bool, wait_s: float, as_json: bool) -> None:
+@with_settings
+def audit_command(settings: Settings, *, full: bool, wait_s: float, as_json: bool) -> None:
     """Prove that nothing is lost, doubled or wrong, from Redis to the lake; trades may go on.
 
     Exit code 1 if something is.
     """
-    settings = stack.settings()
     checks = audit(settings, full=full, wait_s=wait_s)
     ok = all(check.ok for check in checks)
     if as_json:
@@ -41,13 +37,12 @@ def audit_command(stack: "Stack", *, full: bool, wait_s: float, as_json: bool) -
 @click.argument("first", type=click.IntRange(1))
 @click.argument("last", type=click.IntRange(1))
 @click.option("--reason", required=True, help="How they were lost; kept with them.")
-@click.pass_obj
-def accept_loss_command(stack: "Stack", first: int, last: int, reason: str) -> None:
+@with_settings
+def accept_loss_command(settings: Settings, first: int, last: int, reason: str) -> None:
     """Accept that the events FIRST to LAST are lost for good, so that audits go on without them.
 
     Refused unless the lake has come past all of them without one.
     """
-    settings = stack.settings()
     loss = Loss(first, last, reason)
     accept_loss(settings, loss)
     out.print(f"The loss of {loss.count:,} events of realm {settings.realm}, {first:,} to {last:,}, is accepted.")

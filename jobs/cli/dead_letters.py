@@ -1,17 +1,15 @@
 """Lists, shows and replays what was no valid event."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 from rich.table import Table
 
 from app.contract.reasons import DeadLetter
-from jobs.cli.group import cli, out
+from app.settings import Settings
+from jobs.cli.group import cli, out, with_settings
 from jobs.lake import dead_letters
 from jobs.lake.trino import Lake
-
-if TYPE_CHECKING:
-    from jobs.local.stack import Stack
 
 _NAMED: Final = 10
 
@@ -26,10 +24,10 @@ def dead_letters_group() -> None:
     "--reason", type=click.Choice([str(reason) for reason in DeadLetter]), help="Only those with this reason."
 )
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, help="Most to list, newest first.")
-@click.pass_obj
-def dead_letters_list(stack: "Stack", reason: str | None, limit: int) -> None:
+@with_settings
+def dead_letters_list(settings: Settings, reason: str | None, limit: int) -> None:
     """List dead letters, newest first."""
-    result = dead_letters.list_dead_letters(Lake(stack.settings()), reason, limit)
+    result = dead_letters.list_dead_letters(Lake(settings), reason, limit)
     table = Table(*result.columns, box=None)
     for row in result.rows:
         table.add_row(*[str(cell) for cell in row])
@@ -39,24 +37,24 @@ def dead_letters_list(stack: "Stack", reason: str | None, limit: int) -> None:
 @dead_letters_group.command("show")
 @click.argument("partition", type=int)
 @click.argument("offset", type=int)
-@click.pass_obj
-def dead_letters_show(stack: "Stack", partition: int, offset: int) -> None:
+@with_settings
+def dead_letters_show(settings: Settings, partition: int, offset: int) -> None:
     """Show the record at a place in Kafka, as it was."""
-    for record in dead_letters.show_dead_letter(Lake(stack.settings()), partition, offset):
+    for record in dead_letters.show_dead_letter(Lake(settings), partition, offset):
         for name, cell in record.items():
             shown = cell.decode(errors="backslashreplace") if isinstance(cell, bytes) else cell
             out.print(f"{name:<12} {shown}", markup=False, soft_wrap=True)
 
 
 @dead_letters_group.command("replay")
-@click.pass_obj
-def dead_letters_replay(stack: "Stack") -> None:
+@with_settings
+def dead_letters_replay(settings: Settings) -> None:
     """Make rows of the dead letters that are valid events now, each once; the others stay, with their reasons."""
     # Spark takes a second to import, for which other commands need not wait
     from jobs.lake.maintenance import small_session  # noqa: PLC0415
     from jobs.lake.replay import replay  # noqa: PLC0415
 
-    with small_session(stack.settings()) as spark:
+    with small_session(settings) as spark:
         done = replay(spark)
     out.print(f"{done.events:,} dead letters became rows{_named(done.sequences)}")
     for reason, count in sorted(done.left.items()):

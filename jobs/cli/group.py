@@ -4,7 +4,9 @@ All but those that start and stop the stack use the servers that the environment
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -54,6 +56,17 @@ class Elsewhere:
             "the local servers are not installed here; only simulate, report, audit, accept-loss, dead-letters, "
             "maintain and key run"
         )
+
+
+def with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command its first argument: the settings of the stack, or of the servers of the environment."""
+
+    @click.pass_obj
+    @wraps(command)
+    def run(stack: "Stack | Elsewhere", /, **options: Any) -> None:
+        command(stack.settings(), **options)
+
+    return run
 
 
 def short(path: Path) -> str:

@@ -7,23 +7,22 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from jobs.cli.group import cli, out
+from app.settings import Settings
+from jobs.cli.group import cli, out, with_settings
 
 if TYPE_CHECKING:
     from jobs.lake.maintenance import Step
-    from jobs.local.stack import Stack
 
 
 @cli.command("maintain")
 @click.option("--json", "as_json", is_flag=True, help="For programs: a line for each step.")
-@click.pass_obj
-def maintain_command(stack: "Stack", *, as_json: bool) -> None:
+@with_settings
+def maintain_command(settings: Settings, *, as_json: bool) -> None:
     """Merge small files, tag days, expire snapshots, remove what nobody needs. Exit code 1 if a step failed."""
     # Spark takes a second to import, for which other commands need not wait
     from jobs.lake import maintenance  # noqa: PLC0415
 
     steps: list[maintenance.Step] = []
-    settings = stack.settings()
     if as_json:
         ok = maintenance.maintain(settings, lambda step: click.echo(maintenance.as_json(step)))
     else:

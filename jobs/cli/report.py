@@ -1,31 +1,27 @@
 """Answers the business questions."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from rich.table import Table
 
 from app.settings import Settings
-from jobs.cli.group import cli, out, short
+from jobs.cli.group import cli, out, short, with_settings
 from jobs.report.answers import lines_of, make_report
 from jobs.report.render import write_report
 from jobs.report.shelf import shelf_name, tidy
 
-if TYPE_CHECKING:
-    from jobs.local.stack import Stack
-
 
 @cli.command("report")
 @click.option("--folder", type=click.Path(path_type=Path), help="Write it exactly here; no older one is removed.")
-@click.pass_obj
-def report_command(stack: "Stack", folder: Path | None) -> None:
+@with_settings
+def report_command(settings: Settings, folder: Path | None) -> None:
     """Answer the business questions through Trino; print them, and write them as HTML and JSON.
 
     The folder REPORT_SHELF keeps the newest REPORT_KEEP reports, and REPORT_KEEP_MIB of them at the most; `newest` in
     it leads to the last.
     """
-    publish(stack.settings(), folder)
+    publish(settings, folder)
 
 
 def publish(settings: Settings, folder: Path | None = None) -> None:

@@ -4,18 +4,15 @@ import time
 from collections.abc import Callable
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app.settings import Settings
-from jobs.cli.group import cli, out
+from jobs.cli.group import cli, out, with_settings
 from jobs.simulate.run import Order, Outcome, simulate
 from jobs.simulate.run import Progress as OnProgress
-
-if TYPE_CHECKING:
-    from jobs.local.stack import Stack
 
 _LOG_INTERVAL_S: Final = 5.0
 _BAR_INTERVAL_S: Final = 0.1
@@ -37,10 +34,10 @@ def order_options(offers: int) -> Callable[[Any], Any]:
 @cli.command("simulate")
 @order_options(offers=0)
 @click.option("--log", type=click.Path(path_type=Path), help="File that gets a JSON line per trade.")
-@click.pass_obj
-def simulate_command(stack: "Stack", /, **options: Any) -> None:
+@with_settings
+def simulate_command(settings: Settings, /, **options: Any) -> None:
     """Create players, do trades and make offers, as a game would."""
-    play(stack.settings(), Order(**options))
+    play(settings, Order(**options))
 
 
 def play(settings: Settings, order: Order) -> Outcome:

@@ -52,12 +52,12 @@ class Head:
     """What the engine says of its realm: the newest sequence number, and how many events wait for Kafka."""
 
     sequence: int
-    outbox_entries: int
+    outbox_events: int
 
     @property
     def published(self) -> int:
         """The newest event that Kafka has been given; it may have been given later ones."""
-        return self.sequence - self.outbox_entries
+        return self.sequence - self.outbox_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,11 +393,11 @@ def newest_sequence(lake: Lake, realm: str, known: int) -> int:
 def read_head(settings: Settings) -> Head:
     """What the engine's /readyz says."""
     answer = engine.get(settings, "/readyz")
-    return Head(answer["sequence"], answer["outbox_entries"])
+    return Head(answer["sequence"], answer["outbox_events"])
 
 
 def _lag(head: Head, arrival: Arrival) -> Check:
-    waiting = f"{head.outbox_entries:,} events waited in the outbox"
+    waiting = f"{head.outbox_events:,} events waited in the outbox"
     if not arrival.behind_events:
         seen = f"{waiting}; the lake came to event {arrival.until:,} within {arrival.waited_s:.1f} s"
         return Check("lag", ok=True, seen=seen)

@@ -1,6 +1,6 @@
 """The Java parts: fetched by Maven into a cache that all checkouts share, checked against java.lock.
 
-`fetch` is called by `haggle up`; it does nothing once the cache holds what java.lock names. `write_lock` is
+`fetch` does nothing once the cache holds what java.lock names. `write_lock` is
 `make lock`. A line of java.lock is: module, SHA-256, size in bytes, path in the Maven repository.
 """
 

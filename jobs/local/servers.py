@@ -1,6 +1,6 @@
 """What each server of the local stack is: its command, files, first-time preparation and readiness.
 
-`processes` is called by stack.py, which starts what it returns. All listen on loopback and keep their data below
+All listen on loopback and keep their data below
 the home folder. Configuration follows each project's own reference; what is unusual has a comment.
 """
 

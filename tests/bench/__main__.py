@@ -86,7 +86,7 @@ def durable_redis(folder: Path) -> Iterator[Settings]:
     command += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
     keys = {"SERVICE_KEYS": _KEY, "TOKEN_KEYS": _TOKEN_KEY, "ORIGINAL_ROUTES": "open"}
     with running(command, port):
-        yield load_settings({**keys, "REDIS_URL": f"redis://127.0.0.1:{port}/0", "OUTBOX_MAX_ENTRIES": "1000000000"})
+        yield load_settings({**keys, "REDIS_URL": f"redis://127.0.0.1:{port}/0", "OUTBOX_MAX_EVENTS": "1000000000"})
 
 
 @contextlib.contextmanager

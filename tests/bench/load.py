@@ -1,6 +1,6 @@
 """Closed-loop load from one thread: as many connections as asked for, each with one request under way.
 
-Called by __main__.py. Requests are bytes made beforehand and answers are hardly read, so that the load takes little of
+Requests are bytes made beforehand and answers are hardly read, so that the load takes little of
 the processor that it shares with what it measures.
 """
 

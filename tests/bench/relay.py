@@ -66,7 +66,7 @@ def measure(settings: Settings, kafka: Kafka, topic: str, module: str) -> Rate:
         kafka_topic=topic,
         kafka_partitions=1,
         relay_metrics_port=free_port(),
-        outbox_keep_entries=_EVERYTHING,
+        outbox_keep_events=_EVERYTHING,
         log_level="WARNING",
     )
     with _relaying(given, module) as pid:

@@ -65,7 +65,7 @@ def short_relay(stack: Stack, settings: Settings, log: Path) -> Iterator[None]:
     with log.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "app.relay"],
-            env={**os.environ, **own, "OUTBOX_KEEP_ENTRIES": str(KEPT)},
+            env={**os.environ, **own, "OUTBOX_KEEP_EVENTS": str(KEPT)},
             stdout=file,
             stderr=file,
         )
@@ -92,7 +92,7 @@ def test_what_is_lost_beyond_the_buffer_is_named_exactly_and_once_accepted_the_a
     stack.stop("streams")
     with short_relay(stack, settings, tmp_path / "relay.log"):
         play(settings, Order(players=20, trades=3 * KEPT, offers=20, seed=seed))
-        wait_until(lambda: read_head(settings).outbox_entries == 0, TIMEOUT_S, pause_s=0.1)
+        wait_until(lambda: read_head(settings).outbox_events == 0, TIMEOUT_S, pause_s=0.1)
         kept = wait_until(lambda: first_kept(settings, read_head(settings).sequence), TIMEOUT_S, pause_s=0.1)
         delete_topic(settings)
         stack.start("streams")

@@ -114,7 +114,7 @@ def test_without_redis_every_command_is_a_503_with_retry_after(settings: Setting
 
 
 def test_a_full_outbox_is_a_503_before_anything_changes_and_reads_go_on(settings: Settings) -> None:
-    narrow = client_of(replace(settings, outbox_max_entries=2))
+    narrow = client_of(replace(settings, outbox_max_events=2))
     assert [narrow.put("/create_player").status_code for _ in range(3)] == [200, 200, 503]
     ready = narrow.get("/readyz")
     assert (ready.status_code, (ready.json or {})["status"]) == (200, "outbox_full"), "reads stay in service"
@@ -125,7 +125,7 @@ def test_metrics_count_requests_and_trades(client: FlaskClient) -> None:
     client.put("/create_player")
     text = client.get("/metrics").text
     assert "haggle_sequence 1.0" in text
-    assert "haggle_outbox_entries 1.0" in text
+    assert "haggle_outbox_events 1.0" in text
 
 
 def test_the_openapi_description_lists_exactly_the_routes_of_the_server(settings: Settings) -> None:

@@ -107,7 +107,7 @@ def assert_metrics_say_that_redis_is_away(engine: Flask) -> None:
     answer = send(engine, METRICS)
     assert answer.status_code == 200
     assert "haggle_redis_up 0.0" in answer.text
-    assert "haggle_outbox_entries" not in answer.text
+    assert "haggle_outbox_events" not in answer.text
 
 
 @contextmanager

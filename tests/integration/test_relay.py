@@ -90,7 +90,7 @@ def game(settings: Settings) -> Game:
 @contextlib.contextmanager
 def relaying(settings: Settings) -> Iterator[Relay]:
     """A relay at work; raises what ended it."""
-    relay = Relay(settings, Outbox(connect(settings), settings.realm, settings.outbox_keep_entries))
+    relay = Relay(settings, Outbox(connect(settings), settings.realm, settings.outbox_keep_events))
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(relay.run)
         try:
@@ -185,7 +185,7 @@ def test_what_the_outbox_no_longer_keeps_is_named(
     kafka_server: Kafka, settings: Settings, game: Game, caplog: pytest.LogCaptureFixture
 ) -> None:
     game.play(300)
-    short = replace(settings, outbox_keep_entries=100)
+    short = replace(settings, outbox_keep_events=100)
     relay_all(short, game)
     delete(kafka_server, settings)
     game.play(10)
@@ -200,7 +200,7 @@ def test_with_an_empty_outbox_a_lost_topic_leaves_what_was_published_as_it_was(
     kafka_server: Kafka, settings: Settings, game: Game
 ) -> None:
     """Once, it became 0: a million events later every command was refused for ever."""
-    keeps_nothing = replace(settings, outbox_keep_entries=0)
+    keeps_nothing = replace(settings, outbox_keep_events=0)
     game.play(50)
     relay_all(keeps_nothing, game)
     assert game.redis.xlen(game.keys.outbox) == 0
@@ -336,15 +336,15 @@ def own_config(settings: Settings) -> dict[str, str]:
 def test_the_outbox_keeps_the_newest_published_events_and_they_do_not_count_as_waiting(
     settings: Settings, game: Game
 ) -> None:
-    outbox, store = Outbox(game.redis, settings.realm, keep_entries=10), Store(game.redis, settings)
+    outbox, store = Outbox(game.redis, settings.realm, keep_events=10), Store(game.redis, settings)
     game.play(30)
     outbox.advance(25, "topic", 6)
     assert [entry.sequence for entry in outbox.read(0, 100)] == up_to(30, first=16)
-    assert (store.backlog().entries, outbox.first_after(25)) == (5, 26)
+    assert (store.backlog().events, outbox.first_after(25)) == (5, 26)
     assert store.backlog().age_s > 0
     outbox.advance(30, "topic", 6)
     assert store.backlog()[:2] == (0, 0.0)
-    assert outbox.backlog(27).entries == 3
+    assert outbox.backlog(27).events == 3
     outbox.advance(20, "topic", 6)
     assert outbox.published() == (30, "topic", 6)
 

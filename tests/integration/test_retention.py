@@ -37,7 +37,7 @@ class Game:
         self.client = client_of(settings)
         self.store: Store = self.client.application.extensions["haggle"].store
         self.redis: Any = Realm(settings).redis
-        self.outbox = Outbox(self.redis, settings.realm, keep_entries=1_000)
+        self.outbox = Outbox(self.redis, settings.realm, keep_events=1_000)
         self._clock = f"{Keys(settings.realm).sequence}:clock"
         self._names = count()
         self.now_s = START_S

@@ -152,7 +152,7 @@ class World:
         self.model.close(offer, "expired")
         if len(self._offer_ids) % 2:
             answer = self.client.post(f"/v1/offers/{offer_id}/accept")
-            assert (answer.status_code, (answer.json or {})["reason"]) == (409, "offer_closed")
+            assert (answer.status_code, (answer.json or {})["reason"]) == (409, "offer_not_open")
         else:
             assert Store(self.realm.redis, self.where).offers.expire(10) == 1
 
@@ -161,7 +161,7 @@ class World:
         if not self._sent:
             return
         path, (body, key), first = self._sent[number % len(self._sent)]
-        if path.endswith(("/decline", "/cancel")) or first.json is None or first.json.get("reason") == "offer_closed":
+        if path.endswith(("/decline", "/cancel")) or first.json is None or first.json.get("reason") == "offer_not_open":
             return
         again = self.client.post(path, json=body, headers={"Idempotency-Key": key})
         assert again.status_code == first.status_code

@@ -260,7 +260,7 @@ FAULTS: Final = (
           (f"{_CONCURRENCY}a_large_batch_whose_twin_is_committed_meanwhile_gets_the_same_results",)),
     # ------------------------------------------------------------ bounds and callers
     _lua("the outbox has no bound",
-         "realm", "  return realm.sequence - realm.published + events <= realm.outbox_max_entries", "  return true",
+         "realm", "  return realm.sequence - realm.published + events <= realm.outbox_max_events", "  return true",
          f"{_HTTP}a_full_outbox_is_a_503_before_anything_changes_and_reads_go_on"),
     Fault("the maker of an offer may accept it",
           (Edit(f"{LUA}/offers.lua", "not_for(acting, offer, offer.two)", "not_for(acting, offer, offer.one)"),),

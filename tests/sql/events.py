@@ -21,8 +21,8 @@ from app.contract.events import (
     OfferMade,
     OfferRejected,
     PlayerCreated,
-    SettledSide,
     Side,
+    SideAfter,
     State,
     TradeAccepted,
     TradeRejected,
@@ -74,14 +74,14 @@ def side(player: int, items: Mapping[int, int] | None = None, gold: int = 0) -> 
     return Side(player_id=player, gold=gold, item_value=value, items=lines)
 
 
-def settled(given: Side, after: State) -> SettledSide:
+def settled(given: Side, after: State) -> SideAfter:
     """A side with the state that its player is in afterwards."""
-    return SettledSide(
+    return SideAfter(
         player_id=given.player_id, gold=given.gold, item_value=given.item_value, items=given.items, state=after
     )
 
 
-def accepted(sequence: int, one: SettledSide, two: SettledSide, *, offer_id: str | None = None, **more: Any) -> Event:
+def accepted(sequence: int, one: SideAfter, two: SideAfter, *, offer_id: str | None = None, **more: Any) -> Event:
     """A trade that was accepted."""
     return TradeAccepted(
         trade_id=f"t{sequence}", offer_id=offer_id, player_1=one, player_2=two, **_envelope(sequence, more)
@@ -100,7 +100,7 @@ def rejected(sequence: int, one: Side, two: Side, *, offer_id: str | None = None
     )
 
 
-def offered(sequence: int, offer_id: str, one: SettledSide, two: Side, **more: Any) -> Event:
+def offered(sequence: int, offer_id: str, one: SideAfter, two: Side, **more: Any) -> Event:
     """An offer that was made."""
     return OfferMade(offer_id=offer_id, expires_at=at(9_999), player_1=one, player_2=two, **_envelope(sequence, more))
 
@@ -117,7 +117,7 @@ def offer_refused(sequence: int, offer_id: str, one: Side, two: Side, **more: An
     )
 
 
-def closed(sequence: int, offer_id: str, outcome: OfferOutcome, one: SettledSide, two: Side, **more: Any) -> Event:
+def closed(sequence: int, offer_id: str, outcome: OfferOutcome, one: SideAfter, two: Side, **more: Any) -> Event:
     """An offer that ended without a trade."""
     return OfferClosed(
         offer_id=offer_id,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.contract.events import Event, SettledSide, State
+from app.contract.events import Event, SideAfter, State
 from app.contract.reasons import DeadLetter, OfferOutcome
 from tests.sql.events import TOPIC_ID, Events, accepted, closed, created, offered, settled, side, state
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.stack
 ALL = ("r", 0, 1_000)
 
 
-def gave(player: int, items: dict[int, int], gold: int, after: State) -> SettledSide:
+def gave(player: int, items: dict[int, int], gold: int, after: State) -> SideAfter:
     return settled(side(player, items, gold), after)
 
 

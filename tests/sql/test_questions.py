@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.contract.events import SettledSide, Side
+from app.contract.events import Side, SideAfter
 from app.contract.reasons import OfferOutcome
 from jobs.lake.trino import SQL
 from jobs.report.answers import of_realm
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.stack
 FILES = sorted([*(SQL / "questions").glob("*.sql"), *(SQL / "figures").glob("*.sql")])
 
 
-def giving(player: int, items: dict[int, int] | None = None, **more: Any) -> SettledSide:
+def giving(player: int, items: dict[int, int] | None = None, **more: Any) -> SideAfter:
     return settled(side(player, items), state(more.pop("version", 2), **more))
 
 

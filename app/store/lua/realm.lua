@@ -1,4 +1,4 @@
---[[ The rules of Haggle, as functions of Redis. Each decides commands atomically: state, outbox entry and stored answers
+--[[ The rules of Haggle, as functions of Redis. Each decides commands atomically: state, outbox entry, record and whole answer
 are written in the same step. app/store/functions.py joins these files in its order, puts the constants of
 app/store/layout.py and app/store/keys.py in front, and calls the functions.
 
@@ -9,7 +9,7 @@ An outbox entry stands for one or more events: its id is <sequence of the last>-
 `events`, MessagePack of a list of event bodies (events.lua). What else is stored is MessagePack as well, see layout.py:
 one string is read and written faster than a hash of many fields. What is not there is false.
 
-This file: what one call knows. ARGV of every function begins with 1 outbox_max_entries, 2 answer_full_s. ]]
+This file: what one call knows. ARGV of every function begins with 1 outbox_max_events, 2 answer_full_s. ]]
 
 local STAGING_TTL_S = 60
 -- MessagePack of false
@@ -63,7 +63,7 @@ local function open_realm(keys, args)
     keys = keys, players = {}, packed = {}, changed = {}, bodies = {},
     digests = {}, decided = {}, records = {}, sequences = {}, answers = {}, shards = {},
     sequence = sequence, published = tonumber(stored[2] or 0), retained = read_retained(stored[3], seconds, sequence),
-    outbox_max_entries = tonumber(args[1]), answer_full_s = args[2],
+    outbox_max_events = tonumber(args[1]), answer_full_s = args[2],
     seconds = seconds, microseconds = microseconds, occurred_us = seconds * 1e6 + microseconds,
     occurred_at = utc_text(seconds, microseconds), minute = math.floor(seconds / 60),
   }
@@ -78,7 +78,7 @@ end
 
 -- Whether so many more events may wait for Kafka.
 local function has_room(realm, events)
-  return realm.sequence - realm.published + events <= realm.outbox_max_entries
+  return realm.sequence - realm.published + events <= realm.outbox_max_events
 end
 
 -- Takes back what was decided in memory since `sequence`.
