@@ -164,12 +164,14 @@ format: $(INSTALLED) ## put the code into its one format
 	@$(BIN)/ruff format --quiet .
 
 .PHONY: release
-release: $(INSTALLED) ## make a version of what is committed: number, changelog, commit, tag (VERSION=0.2.0)
+release: $(INSTALLED) check ## make a version of what is committed: number, changelog, commit, tag (VERSION=0.2.0)
 	@[[ "$(VERSION)" =~ ^[0-9]+\.[0-9]+\.[0-9]+$$ ]] || { echo 'haggle: say which one: make release VERSION=0.2.0' >&2; exit 1; }
 	@[[ -z "$$(git status --porcelain)" ]] || { echo 'haggle: commit your changes first; a version is what is committed' >&2; exit 1; }
+	@! git rev-parse --quiet --verify 'refs/tags/v$(VERSION)' >/dev/null || { echo 'haggle: there is a v$(VERSION) already' >&2; exit 1; }
+	@grep -q '^## Unreleased$$' CHANGELOG.md || { echo 'haggle: CHANGELOG.md has no section "## Unreleased"' >&2; exit 1; }
 	@sed -i 's/^version = ".*"/version = "$(VERSION)"/' pyproject.toml
-	@sed -i 's/^## Unreleased$$/## Unreleased\n\n## $(VERSION) ('"$$(date +%F)"')/' CHANGELOG.md
-	@$(MAKE) --silent generate
+	@sed -i "s/^## Unreleased$$/## Unreleased\n\n## $(VERSION) ($$(date +%F))/" CHANGELOG.md
+	@$(BIN)/python charts/generate.py
 	@git commit --quiet --all --message 'Version $(VERSION)'
 	@git tag 'v$(VERSION)'
 	@echo 'Version $(VERSION) is committed and tagged v$(VERSION); push both when you are sure.'

@@ -145,7 +145,7 @@ def _lasting() -> str:
     share = _default_share()
     reserved = hdfs["dataNode"]["storage"]["reservedPercent"]
     blocks = bytes_of(hdfs["dataNode"]["storage"]["size"]) * hdfs["dataNodes"] * (100 - reserved) / 100
-    rows = [
+    rows: list[tuple[str, str, list[Any]]] = [
         ("Redis: memory of records and answers", redis["maxMemory"], [_mib(rate * TRADE_BYTE_S) for rate in _RATES]),
         (
             "Kafka: one realm's streams may be away",

@@ -13,7 +13,6 @@ from app.domain import NewPlayer, Side, Trade
 from app.errors import BatchContended, Unavailable
 from app.settings import Settings
 from app.store import Store
-from app.store.batches import Batches
 from app.store.functions import MOST_PER_CALL, Functions
 from app.store.trades import Trades
 from tests.conftest import Realm, client_of
@@ -208,8 +207,14 @@ def test_a_batch_that_others_always_disturb_is_a_503_without_effect(
 def test_a_committed_batch_is_seen_whole_before_it_is_finished_and_by_its_repeats(
     settings: Settings, client: FlaskClient, realm: Realm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = store_of(settings)
-    monkeypatch.setattr(Batches, "_finish", lambda *_: None)
+    store, real = store_of(settings), Functions.call
+
+    def die(self: Functions, function: str, *arguments: Any) -> Any:
+        if function == "finish_batch":
+            raise Unavailable(Problem.STORE_UNAVAILABLE, "the engine was killed")
+        return real(self, function, *arguments)
+
+    monkeypatch.setattr(Functions, "call", die)
     trades = [Trade(f"s.{number}", Side(1, 1, {}), Side(2, 0, {})) for number in range(200)]
     store.batches.decide(trades)
     assert gold(client, 1) == 300

@@ -282,14 +282,21 @@ def player(game: Game) -> FlaskClient:
     return client
 
 
+UNKNOWN = [{"item_id": 10**15 + number, "quantity": 10**15} for number in range(100)]
+
+
+@pytest.mark.parametrize("items", [[], UNKNOWN], ids=["small", "100 unknown items"])
 def test_refused_offers_of_a_player_at_its_full_rate_for_ten_minutes_take_less_than_5_mb(
-    game: Game, player: FlaskClient
+    game: Game, player: FlaskClient, items: list[dict[str, int]]
 ) -> None:
+    offer = {"player_1": {"player_id": 1, "gold": 10**12, "items": items}, "player_2": {"player_id": 2}}
+    a_minute = min(game.settings.player_rate, game.settings.player_rate_bytes // len(msgspec.json.encode(offer)))
     before = game.used_bytes()
-    for number in range(10 * game.settings.player_rate):
-        offer = {"player_1": {"player_id": 1, "gold": 10**12}, "player_2": {"player_id": 2}, "offer_id": f"o{number}"}
-        assert player.post("/v1/offers", json=offer).status_code == 409
+    for number in range(10 * a_minute):
+        assert player.post("/v1/offers", json={**offer, "offer_id": f"o{number}"}).status_code == 409
     assert game.used_bytes() - before < 5_000_000
+    others = {"player_1": {"player_id": 2, "gold": 1}, "player_2": {"player_id": 1}}
+    assert game.client.post("/v1/offers", json=others).status_code == 201
 
 
 def test_offers_that_a_player_makes_and_takes_back_are_kept_for_minutes_only(game: Game, player: FlaskClient) -> None:

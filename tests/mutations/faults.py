@@ -173,7 +173,9 @@ FAULTS: Final = (
     Fault("realms share what was decided",
           (Edit(f"{LUA}/decisions.lua",
                 "  return realm.keys[DECIDED_PREFIX] .. generation[NUMBER]",
-                "  return 'decided:' .. generation[NUMBER]"),),
+                "  return 'decided:' .. generation[NUMBER]"),
+           Edit(f"{LUA}/decisions.lua", "(one * retained.factor_1 + two * retained.factor_2) / 65536",
+                "(one + two) / 65536")),
           (f"{_RULES}realms_do_not_share_idempotency_keys",)),
     # ------------------------------------------------------------ memory
     _lua("records that are still to be moved are not looked for",
