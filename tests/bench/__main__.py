@@ -84,7 +84,7 @@ def durable_redis(folder: Path) -> Iterator[Settings]:
     port = free_port()
     command = [redis_server(), "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
     command += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
-    keys = {"SERVICE_KEYS": _KEY, "TOKEN_KEYS": _TOKEN_KEY, "ORIGINAL_ROUTES": "open"}
+    keys = {"SERVICE_KEYS": _KEY, "TOKEN_KEYS": _TOKEN_KEY, "ORIGINAL_ROUTES": "open", "STRANGER_RATE": "0"}
     with running(command, port):
         yield load_settings({**keys, "REDIS_URL": f"redis://127.0.0.1:{port}/0", "OUTBOX_MAX_EVENTS": "1000000000"})
 
