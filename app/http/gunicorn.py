@@ -10,13 +10,12 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from contextlib import closing, suppress
+from contextlib import suppress
 from typing import Any, Final, cast
 
 from gevent import Timeout, sleep  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
-from gunicorn.workers.base_async import AsyncWorker  # type: ignore[import-untyped]
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]
 from werkzeug.exceptions import BadRequest, RequestTimeout
 
@@ -105,21 +104,16 @@ class Worker(GeventWorker):  # type: ignore[misc]
         """Serves a connection, unless its address has too many."""
         is_exempt = listener.getsockname()[1] == _settings.engine_management_port or self._proxies.has(address[0])
         if is_exempt:
-            self._serve(listener, client, address)
+            super().handle(listener, client, address)
         elif self._places.take(host := host_of(address[0])):
             try:
-                self._serve(listener, client, address)
+                super().handle(listener, client, address)
             finally:
                 self._places.give_back(host)
         else:
             client.settimeout(0)  # whoever does not listen is not waited for
             with client, suppress(OSError):
                 client.sendall(_REFUSED)
-
-    def _serve(self, listener: Any, client: Any, address: tuple[Any, ...]) -> None:
-        # gevent's `sendall` ends after it; GeventWorker.handle would wait for ever
-        client.settimeout(_settings.request_timeout_s)
-        AsyncWorker.handle(self, listener, client, address)
 
     def handle_request(self, *request: Any) -> Any:
         """Answers a request; who does not take its answer in time is left, without a line in the log."""
@@ -150,20 +144,23 @@ class _Body:
         """So many bytes, or fewer at the end; raises RequestTimeout, or BadRequest if it breaks off."""
         if self._has_ended:
             return b""
-        parts: list[bytes] = []
         try:
             with Timeout(max(0.0, self._until - time.monotonic()), RequestTimeout()):
-                while size > 0 and (part := self._body.read(min(size, _BYTES_IN_A_ROW))):
-                    parts.append(part)
-                    size -= len(part)
-                    if size > 0 and len(part) == _BYTES_IN_A_ROW:
-                        sleep(0)
-        except TimeoutError:  # the socket's own
-            raise RequestTimeout from None
+                return self._read(size)
         except (OSError, ParseException):
             raise BadRequest("the body broke off, or its chunks are none") from None
-        self._has_ended = size > 0
-        return b"".join(parts)
+
+    def _read(self, size: int) -> bytes:
+        content = bytearray()
+        while len(content) < size:
+            asked = min(size - len(content), _BYTES_IN_A_ROW)
+            part = self._body.read(asked)
+            content += part
+            if len(part) < asked:
+                self._has_ended = True
+                break
+            sleep(0)
+        return bytes(content)
 
     def finish(self) -> bool:
         """Reads what is left: a client that still writes would not see the answer. False if that is too much."""
@@ -192,13 +189,18 @@ def application() -> Callable[..., Iterable[bytes]]:
 
         def hold_and_start(status: str, *head: Any) -> Any:
             statuses.append(status[:3])
+            # gevent's `sendall` takes no longer in all; reading has deadlines of its own
+            environ["gunicorn.socket"].settimeout(_settings.request_timeout_s)
             _hold(environ, 1)
             return start_response(status, *head)
 
         body = environ["wsgi.input"] = _Body(environ)
         # in one piece, for which the time to take it is counted
-        with closing(engine(environ, hold_and_start)) as parts:
+        parts = engine(environ, hold_and_start)
+        try:
             content = b"".join(parts)
+        finally:
+            parts.close()
         if not body.finish() or statuses[-1] in _LAST:
             cast("Any", start_response).__self__.force_close()
         return [content]
@@ -209,6 +211,8 @@ def application() -> Callable[..., Iterable[bytes]]:
 def post_request(_worker: Any, _request: Any, environ: dict[str, Any], _response: Any) -> None:
     """After gunicorn has sent an answer."""
     _hold(environ, 0)
+    if "gunicorn.socket" in environ:
+        environ["gunicorn.socket"].settimeout(None)
 
 
 def _hold(environ: dict[str, Any], on: int) -> None:

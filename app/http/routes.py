@@ -97,25 +97,26 @@ def _route(operation: Operation) -> Callable[[Route], Route]:
 
 def view(operation: Operation, services: Services) -> Callable[..., Response]:
     """Flask's view of an operation: reads and checks the request, and hands it to the operation's function."""
-    function, limit_bytes = _ROUTES[operation], services.settings.request_max_bytes
+    function, guard = _ROUTES[operation], services.guard
 
     def answer(**path: Any) -> Response:
-        body = None
+        caller, body = g.caller, None
         if operation.body:
-            content = _content(services.guard.most_bytes(limit_bytes))
-            services.guard.count_body(len(content))
+            content = _content(guard.most_bytes(caller))
+            guard.count_body(caller, len(content))
             body = operation.decode(content, operation.body)
-        check_owner(operation, g.caller, path, body)
-        return function(Call(services, g.caller, path, body))
+        check_owner(operation, caller, path, body)
+        return function(Call(services, caller, path, body))
 
     return answer
 
 
 def _content(limit_bytes: int) -> bytes:
     """The body of the request, read once; raises RequestEntityTooLarge."""
-    if (request.content_length or 0) <= limit_bytes:
+    environ = request.environ
+    if int(environ.get("CONTENT_LENGTH") or 0) <= limit_bytes:
         # a body in chunks has no length, and one more byte than is allowed is enough to see that it is too large
-        content: bytes = request.environ["wsgi.input"].read(limit_bytes + 1)
+        content: bytes = environ["wsgi.input"].read(limit_bytes + 1)
         if len(content) <= limit_bytes:
             return content
     raise RequestEntityTooLarge
