@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from app.contract.economy import CLASSES, ITEMS
-from app.contract.events import EVENT_TYPES, Holding, Line, Side, SideAfter, State
+from app.contract.events import EVENT_TYPES, ItemUnits, Line, Side, SideAfter, State
 from app.contract.reasons import DeadLetter, OfferOutcome, Problem, Rejection
 from app.contract.tables import CATALOG, EVENTS, SCHEMA, VIEWS, Column, Table, View
 from app.http import openapi
@@ -41,7 +41,7 @@ def _events_page() -> str:
     parts.append("## Events\n")
     parts += [_struct_section(event_type, f"`{event_type.__struct_config__.tag}`") for event_type in EVENT_TYPES]
     parts.append("## Parts of events\n")
-    structs = (Side, SideAfter, Line, State, Holding)
+    structs = (Side, SideAfter, Line, State, ItemUnits)
     parts += [_struct_section(struct, f"`{struct.__name__}`") for struct in structs]
     parts.append("## The table\n")
     parts.append(_relation_section(EVENTS, f"; partitioned by the day of `{EVENTS.day_of}`"))

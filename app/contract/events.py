@@ -30,7 +30,7 @@ class Line(Struct, frozen=True):
     value: Amount | None
 
 
-class Holding(Struct, frozen=True):
+class ItemUnits(Struct, frozen=True):
     """Units of an item that a player now holds; 0 means none are left."""
 
     item_id: Id
@@ -48,7 +48,7 @@ class State(Struct, frozen=True, kw_only=True):
     item_units: Amount
     distinct_items: Amount
     item_value: Amount
-    items: list[Holding]
+    items: list[ItemUnits]
 
 
 class Side(Struct, frozen=True, kw_only=True):

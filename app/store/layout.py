@@ -1,7 +1,9 @@
 """How what is stored and sent is packed: MessagePack of lists, whose fields stand in the order of the structures here.
 
-Lua gets the place of each field as a constant (`lua_constants`), so that an order is written once. What is not there is
-false, as Lua has it. A table of Lua whose keys are 1 to n is packed as a list: units by item_id come as either.
+Lua gets the place of each field that it reads as a constant (`lua_constants`). What it packs piece by piece, for speed
+(events.lua, `make_answer` in decisions.lua), it packs in the order of these structures, which the decoders here insist on.
+What is not there is false, as Lua has it. A table of Lua whose keys are 1 to n is packed as a list: units by item_id come
+as either.
 """
 
 import hashlib
@@ -13,7 +15,7 @@ from msgspec import Raw, Struct, json, msgpack
 
 from app.contract import events
 from app.contract.economy import ITEMS
-from app.contract.events import SCHEMA_VERSION, Event, Holding, Line, SideAfter, State
+from app.contract.events import SCHEMA_VERSION, Event, ItemUnits, Line, SideAfter, State
 from app.contract.limits import MAX_AMOUNT
 from app.contract.reasons import OfferOutcome, Rejection
 from app.domain import BatchResult, Decision, Offer, Player, Side, Trade
@@ -402,5 +404,5 @@ def _state(state: _State) -> State:
         item_units=state.units,
         distinct_items=state.distinct,
         item_value=state.value,
-        items=[Holding(*pair) for pair in zip(flat[::2], flat[1::2], strict=True)],
+        items=[ItemUnits(*pair) for pair in zip(flat[::2], flat[1::2], strict=True)],
     )

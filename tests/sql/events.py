@@ -15,7 +15,7 @@ from app.contract.economy import ITEMS
 from app.contract.events import (
     SCHEMA_VERSION,
     Event,
-    Holding,
+    ItemUnits,
     Line,
     OfferClosed,
     OfferMade,
@@ -63,7 +63,7 @@ def state(version: int, changed: Mapping[int, int] | None = None, **more: int) -
         "distinct_items": sum(1 for quantity in units.values() if quantity),
         "item_value": sum(_value(item) * quantity for item, quantity in units.items()),
     }
-    return State(version=version, items=[Holding(*pair) for pair in units.items()], **(derived | more))
+    return State(version=version, items=[ItemUnits(*pair) for pair in units.items()], **(derived | more))
 
 
 def side(player: int, items: Mapping[int, int] | None = None, gold: int = 0) -> Side:

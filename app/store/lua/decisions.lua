@@ -15,7 +15,7 @@ local SHARD_FULL = 24
 -- of a generation; the first sequence is about that of its oldest record
 local NUMBER, SHARDS, FIRST_SEQUENCE = 1, 2, 3
 -- fingerprint, sequence, when it was decided in µs since 1970, and why it was refused: its place in REASONS, or 0
-local RECORD, RECORD_BYTES = '>c8I7I7B', 23
+local RECORD, RECORD_BYTES = '>c' .. FINGERPRINT_BYTES .. 'I7I7B', FINGERPRINT_BYTES + 15
 
 -- ---------------------------------------------------------------- where records and answers stand
 
