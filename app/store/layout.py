@@ -1,7 +1,7 @@
 """How what is stored and sent is packed: MessagePack of lists, whose fields stand in the order of the structures here.
 
 Lua gets the place of each field that it reads as a constant (`lua_constants`). What it packs piece by piece, for speed
-(events.lua, `make_answer` in decisions.lua), stands in the order of these structures, which the decoders here insist on.
+(events.lua, `make_answer` in decisions.lua), stands in the order of these structures, on which the decoders insist.
 What is not there is false, as Lua has it. A table of Lua whose keys are 1 to n is packed as a list: units by item_id
 come as either.
 """
