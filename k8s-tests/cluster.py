@@ -184,9 +184,14 @@ class Release:
         return {"app.kubernetes.io/name": "haggle", "app.kubernetes.io/instance": self.name, _COMPONENT: component}
 
     def start_pod(self, name: str, labels: dict[str, str], claims: dict[str, str] | None = None) -> None:
-        """A pod of the jobs image with the audit's environment, which waits for commands; claims are volumes."""
+        """A pod of the jobs image, which waits for commands; claims are volumes.
+
+        It has the audit's environment, and the key of the simulation, since the audit's may only read.
+        """
         spec = self._cron_job("audit").spec.job_template.spec.template.spec
         container = spec.containers[0]
+        trading = self._cron_job("simulation").spec.job_template.spec.template.spec.containers[0]
+        container.env += [variable for variable in trading.env if variable.name == "TRADE_KEYS"]
         container.command = ["sleep", "infinity"]
         for folder, claim in (claims or {}).items():
             source = V1PersistentVolumeClaimVolumeSource(claim_name=claim)
