@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from app.settings import Settings
 from jobs.local.java import JavaParts
-from jobs.local.servers import PORTS, Site, local_settings, processes
+from jobs.local.servers import PORTS, Process, Site, local_settings, processes
 from tests.charts.conftest import Rendered
 
 PLACES = ("connection-url", "connection-user", "connection-password", "warehouse-dir", "resources")
@@ -21,12 +21,16 @@ OF_HDFS: tuple[str, ...] = (
 OF_HDFS += ("dfs.namenode.num.extra.edits.retained", "dfs.namenode.safemode.min.datanodes")
 
 
-def local_file(name: str, process: str) -> str:
+def local_process(name: str) -> Process:
     ports = {port: 20_000 + number for number, port in enumerate(port for ports in PORTS.values() for port in ports)}
     settings: Settings = replace(Settings(), **local_settings(Settings(), ports, {}))  # type: ignore[arg-type]
     home = Path("/nowhere")
-    (found,) = [each for each in processes(Site(home, ports, settings, JavaParts(home))) if each.name == process]
-    (text,) = [text for path, text in found.files.items() if path.name == name]
+    (found,) = [each for each in processes(Site(home, ports, settings, JavaParts(home))) if each.name == name]
+    return found
+
+
+def local_file(name: str, process: str) -> str:
+    (text,) = [text for path, text in local_process(process).files.items() if path.name == name]
     return text
 
 
@@ -47,3 +51,15 @@ def test_hdfs_keeps_blocks_and_edits_in_the_same_way(render: Callable[..., Rende
 
     chart = render().of_kind("ConfigMap")["haggle-hdfs"]["data"]["hdfs-site.xml"]
     assert values(chart) == values(local_file("hdfs-site.xml", "namenode"))
+
+
+def test_redis_has_every_command_on_disk_and_never_evicts_in_the_same_way(render: Callable[..., Rendered]) -> None:
+    conf = render().of_kind("ConfigMap")["haggle-redis"]["data"]["redis.conf"]
+    chart = {line.split()[0]: line.split()[1].strip('"') for line in conf.splitlines() if line and line[0] != "#"}
+    words = local_process("redis").command
+    local = {word.removeprefix("--"): words[place + 1] for place, word in enumerate(words) if word.startswith("--")}
+    places = {"bind", "port", "dir", "maxmemory"}
+    assert {name: value for name, value in chart.items() if name not in places} == {
+        name: value for name, value in local.items() if name not in places
+    }
+    assert (chart["appendonly"], chart["appendfsync"], chart["maxmemory-policy"]) == ("yes", "always", "noeviction")
