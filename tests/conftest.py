@@ -18,10 +18,12 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
+from app.contract.reasons import Problem
+from app.errors import Unavailable
 from app.http.app import create_app
 from app.settings import Settings, load_settings
 from app.store.client import connect
-from app.store.functions import load_library
+from app.store.functions import Functions, load_library
 from app.store.keys import OF_FUNCTIONS, Keys
 from app.store.outbox import Outbox
 from jobs.local.servers import processes, valkey_binary
@@ -115,6 +117,18 @@ def client_of(settings: Settings) -> FlaskClient:
     client = create_app(settings).test_client()
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {SERVICE_KEY}"
     return client
+
+
+def die_before(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the engine lose Redis whenever it is about to call the Lua function, as if it had been killed."""
+    call = Functions.call
+
+    def die(self: Functions, called: str, *arguments: Any) -> Any:
+        if called == function:
+            raise Unavailable(Problem.STORE_UNAVAILABLE, "the engine was killed")
+        return call(self, called, *arguments)
+
+    monkeypatch.setattr(Functions, "call", die)
 
 
 FIELDS = ["player_id", "username", "class", "capacity", "gold", "version", "units", "distinct", "value", "items"]

@@ -15,7 +15,7 @@ from app.settings import Settings
 from app.store import Store
 from app.store.functions import MOST_PER_CALL, Functions
 from app.store.trades import Trades
-from tests.conftest import Realm, client_of
+from tests.conftest import Realm, client_of, die_before
 
 GOOD = {"player_1": {"player_id": 1, "gold": 1}, "player_2": {"player_id": 2}}
 TOO_DEAR = {"player_1": {"player_id": 1, "gold": 501}, "player_2": {"player_id": 2}}
@@ -207,14 +207,8 @@ def test_a_batch_that_others_always_disturb_is_a_503_without_effect(
 def test_a_committed_batch_is_seen_whole_before_it_is_finished_and_by_its_repeats(
     settings: Settings, client: FlaskClient, realm: Realm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, real = store_of(settings), Functions.call
-
-    def die(self: Functions, function: str, *arguments: Any) -> Any:
-        if function == "finish_batch":
-            raise Unavailable(Problem.STORE_UNAVAILABLE, "the engine was killed")
-        return real(self, function, *arguments)
-
-    monkeypatch.setattr(Functions, "call", die)
+    store = store_of(settings)
+    die_before("finish_batch", monkeypatch)
     trades = [Trade(f"s.{number}", Side(1, 1, {}), Side(2, 0, {})) for number in range(200)]
     store.batches.decide(trades)
     assert gold(client, 1) == 300
@@ -228,14 +222,8 @@ def test_a_committed_batch_is_seen_whole_before_it_is_finished_and_by_its_repeat
 def test_a_batch_given_up_half_way_leaves_no_trace(
     settings: Settings, client: FlaskClient, realm: Realm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, real = store_of(settings), Functions.call
-
-    def die(self: Functions, function: str, *arguments: Any) -> Any:
-        if function == "commit":
-            raise Unavailable(Problem.STORE_UNAVAILABLE, "the engine was killed")
-        return real(self, function, *arguments)
-
-    monkeypatch.setattr(Functions, "call", die)
+    store = store_of(settings)
+    die_before("commit", monkeypatch)
     with pytest.raises(Unavailable):
         store.batches.decide(swaps(200))
     monkeypatch.undo()

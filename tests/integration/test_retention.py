@@ -12,7 +12,6 @@ import msgspec
 import pytest
 from flask.testing import FlaskClient
 
-from app.contract.reasons import Problem
 from app.domain import NewPlayer, Side, Trade
 from app.errors import Unavailable
 from app.relay.retention import Retention
@@ -21,7 +20,7 @@ from app.store import Store, functions
 from app.store.functions import MOST_PER_CALL
 from app.store.keys import OF_FUNCTIONS, Keys
 from app.store.outbox import Outbox
-from tests.conftest import Realm, Redis, client_of, settings_of
+from tests.conftest import Realm, Redis, client_of, die_before, settings_of
 
 DAY_S = 86_400
 START_S = 1_795_000_000
@@ -166,18 +165,6 @@ def test_a_name_has_one_effect_while_its_record_waits_to_be_moved_and_after(game
     game.retention.go_on()
     assert len(game.generations()) == 1
     assert {result.status for part in trades for result in game.store.trades.decide_each(part)} == {"replayed"}
-
-
-def die_before(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets the engine lose Redis when it calls the function."""
-    call = functions.Functions.call
-
-    def die(self: Any, called: str, *arguments: Any) -> Any:
-        if called == function:
-            raise Unavailable(Problem.STORE_UNAVAILABLE, "gone")
-        return call(self, called, *arguments)
-
-    monkeypatch.setattr(functions.Functions, "call", die)
 
 
 def test_what_a_batch_left_whose_engine_died_is_finished_by_the_sweep(
