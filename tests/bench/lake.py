@@ -69,6 +69,7 @@ def freshness(given: argparse.Namespace) -> None:
             stages = _fresh(stack, given.rate, given.duration_s)
         rows.append([*(value for name in ("all", "relay", "wait", "batch") for value in _percentiles(stages[name]))])
         rows[-1].append(memory.peak_mib)
+        print("MiB at the peak:", ", ".join(f"{name} {mib}" for name, mib in memory.mib.items()), flush=True)
     names = ("answer to commit", "to Kafka", "until its batch", "its batch")
     head = [f"{name} {percent}" for name in names for percent in ("p50", "p95", "p99")]
     table(f"Freshness at {given.rate:.0f} trades/s for {given.duration_s:.0f} s (s)", (*head, "peak MiB"), rows)
