@@ -67,7 +67,7 @@ def demo(stack: "Stack", /, *, keep: bool, phases: bool, **options: Any) -> None
         stack = stack_of(DEMO_HOME)
         stack.reset()  # what a demo that was killed may have left
     timing = Phases()
-    with PeakMemory(stack.home) as memory:
+    with PeakMemory(stack) as memory:
         try:
             _demo(stack, Order(**options), timing)
         finally:

