@@ -8,9 +8,8 @@ to the player's client. Several keys of either kind are valid at once, so that t
 import hashlib
 import hmac
 import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from enum import IntEnum
+from enum import Flag, auto
 from typing import Final, NamedTuple
 
 import jwt
@@ -24,12 +23,21 @@ _SERVICE_KEY_LENGTH: Final = 16
 _TOKEN_KEY_LENGTH: Final = 32
 
 
-class Scope(IntEnum):
-    """What a service key may do: each also what stands before it."""
+class Scope(Flag):
+    """What a service key may do."""
 
-    READ = 1
-    TRADE = 2
-    ADMIN = 3
+    READ = auto()
+    TRADE = auto()
+    ADJUST = auto()
+    ADMIN = auto()
+
+    @property
+    def words(self) -> str:
+        """Its names."""
+        return ", ".join(str(scope.name).lower() for scope in self)
+
+
+ALL: Final = Scope.READ | Scope.TRADE | Scope.ADJUST | Scope.ADMIN
 
 
 class Caller(NamedTuple):
@@ -37,7 +45,7 @@ class Caller(NamedTuple):
 
     player_id: int | None
     name: str
-    scope: Scope = Scope.ADMIN
+    scope: Scope = ALL
     """Of a service key; a player's rights are its own affairs."""
     issued_at: float = 0.0
     """Of a token: when it was issued, in seconds since 1970."""
@@ -60,7 +68,7 @@ class Authenticator:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.is_on = settings.authentication == "on"
-        self._services = {key.encode(): caller for key, caller in _services(settings)}
+        self._services = _services(settings)
         self._seen: set[str] = set()
         self._token_keys = {_key_id(key): key for key in _keys(settings.token_keys)}
         if not self.is_on:
@@ -69,6 +77,7 @@ class Authenticator:
             _check("SERVICE_KEYS", settings.service_keys, _SERVICE_KEY_LENGTH)
             _check("TOKEN_KEYS", settings.token_keys, _TOKEN_KEY_LENGTH)
             _check("TRADE_KEYS", settings.trade_keys, _SERVICE_KEY_LENGTH, may_lack=True)
+            _check("ADJUST_KEYS", settings.adjust_keys, _SERVICE_KEY_LENGTH, may_lack=True)
             _check("READ_KEYS", settings.read_keys, _SERVICE_KEY_LENGTH, may_lack=True)
 
     def caller(self, authorization: str | None) -> Caller:
@@ -98,7 +107,7 @@ class Authenticator:
         """Says once for each worker which of the service keys are in use."""
         if caller.name not in self._seen:
             self._seen.add(caller.name)
-            context = {"caller": caller.name, "scope": caller.scope.name.lower()}
+            context = {"caller": caller.name, "scope": caller.scope.words}
             _log.info("a service key is used", extra={"context": context})
 
     def _player(self, token: str) -> Caller:
@@ -113,11 +122,18 @@ class Authenticator:
             raise Unauthenticated("the bearer is neither a service key nor a valid token of a player") from None
 
 
-def _services(settings: Settings) -> Iterator[tuple[str, Caller]]:
-    """Each service key, with whom it shows; of one that stands in several scopes, the widest comes last."""
-    for scope, text in zip(Scope, (settings.read_keys, settings.trade_keys, settings.service_keys), strict=True):
+def _services(settings: Settings) -> dict[bytes, Caller]:
+    """Each service key, with whom it shows; one that stands in several settings may do what each of them says."""
+    scopes: dict[str, Scope] = {}
+    for text, scope in (
+        (settings.read_keys, Scope.READ),
+        (settings.trade_keys, Scope.READ | Scope.TRADE),
+        (settings.adjust_keys, Scope.READ | Scope.ADJUST),
+        (settings.service_keys, ALL),
+    ):
         for key in _keys(text):
-            yield key, Caller(None, f"service:{_key_id(key)}", scope)
+            scopes[key] = scopes.get(key, scope) | scope
+    return {key.encode(): Caller(None, f"service:{_key_id(key)}", scope) for key, scope in scopes.items()}
 
 
 def _keys(text: str) -> list[str]:

@@ -10,9 +10,9 @@ from typing import Literal
 from msgspec import Struct
 
 from app.contract import events
-from app.contract.reasons import Rejection
+from app.contract.reasons import AdjustmentReason, Rejection
 
-OfferStatus = Literal["open", "accepted", "declined", "cancelled", "expired"]
+OfferStatus = Literal["open", "accepted", "declined", "cancelled", "expired", "account_closed"]
 
 Versions = dict[int, int]
 """The version of each player whose state the caller saw."""
@@ -21,11 +21,13 @@ Versions = dict[int, int]
 class Player(Struct, frozen=True):
     """A player's state. `items` and `held_items` map item_id to units, in the order of the ids.
 
-    What its open offers hold in escrow (`held_gold`, `held_items`) is among what it has, and cannot be given.
+    A player that was forgotten has no names, and its account is closed. What its open offers hold in escrow
+    (`held_gold`, `held_items`) is among what it has, and cannot be given.
     """
 
     player_id: int
-    username: str
+    username: str | None
+    external_id: str | None
     player_class: str
     gold: int
     version: int
@@ -34,13 +36,26 @@ class Player(Struct, frozen=True):
     items: dict[int, int]
     held_gold: int
     held_items: dict[int, int]
+    is_closed: bool
 
 
 class NewPlayer(Struct, frozen=True):
-    """The command to create a player; without a username it is named after its id."""
+    """The command to create a player, `key` by name; without a username it is named after its id.
 
-    username: str | None
-    player_class: str
+    Without a class it is of one that is drawn. `external_id`: what the game calls it.
+    """
+
+    player_class: str | None = None
+    username: str | None = None
+    external_id: str | None = None
+    key: str | None = None
+
+
+class Creation(Struct, frozen=True):
+    """The player that was created; `is_replayed`: it was before, and is as it is now."""
+
+    player: Player
+    is_replayed: bool
 
 
 class Side(Struct, frozen=True):
@@ -90,6 +105,31 @@ class BatchResult(Struct, frozen=True, array_like=True):
     status: str
     sequence: int = 0
     reason: str = ""
+    detail: str = ""
+
+
+class Adjustment(Struct, frozen=True):
+    """The command to give and take: `gold` and the units of `items` by item_id are given above 0, taken below."""
+
+    adjustment_id: str
+    player_id: int
+    gold: int
+    items: dict[int, int]
+    reason: AdjustmentReason
+    reference: str | None
+
+
+class AdjustmentResult(Struct, frozen=True, array_like=True):
+    """What became of an adjustment: decided, replayed, mismatch, invalid or undecided.
+
+    `reason` says why it was not accepted, '' if it was; `detail` says what is wrong with one that is invalid.
+    `occurred_at` is the text that Lua wrote.
+    """
+
+    status: str
+    sequence: int = 0
+    reason: str = ""
+    occurred_at: str = ""
     detail: str = ""
 
 

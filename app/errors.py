@@ -122,6 +122,39 @@ class StoreFull(Unavailable):
         super().__init__(Problem.STORE_UNAVAILABLE, "Redis is full; send the same request again later", 5)
 
 
+class CatalogRefused(Unavailable):
+    """The realm does not take this engine's economy."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(Problem.CATALOG_REFUSED, detail, 30)
+
+
+def outbox_full() -> Unavailable:
+    """Too many events wait for Kafka."""
+    return Unavailable(Problem.OUTBOX_FULL, "too many events wait for Kafka; send the same request again")
+
+
+class ExternalIdTaken(RequestError):
+    """Another player has this external_id."""
+
+    status = 409
+
+    def __init__(self, external_id: str, player_id: int):
+        super().__init__(
+            Problem.EXTERNAL_ID_TAKEN,
+            f"external_id {external_id!r} is that of player {player_id}; each has one of its own",
+        )
+
+
+class AccountClosed(RequestError):
+    """The player was forgotten."""
+
+    status = 409
+
+    def __init__(self, player_id: int):
+        super().__init__(Problem.ACCOUNT_CLOSED, f"the account of player {player_id} is closed: it was forgotten")
+
+
 class BatchContended(Unavailable):
     """Other trades kept changing the players of a large batch that is decided together."""
 

@@ -4,12 +4,14 @@ A setting's environment variable is its name in capitals. docs/settings.md is ge
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from app.errors import SettingsError
 
+SEGMENT_HOURS: Final = 24
+"""How much longer than its retention the topic may keep a record."""
 _MIB: Final = 2**20
 _GIB: Final = 2**30
 
@@ -25,6 +27,10 @@ class Settings:
 
     realm: str = _setting("main", "the realm that the engine and its relay serve: letters, digits, - and _")
     log_level: str = _setting("INFO", "least severe log line written", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+
+    economy_file: str = _setting(
+        "", "TOML file with the game's items and classes; the reference economy if there is none"
+    )
 
     listen_host: str = _setting("127.0.0.1", "address that the engine and the relay's /metrics listen on")
     engine_url: str = _setting("http://127.0.0.1:8000", "where callers find the engine")
@@ -69,6 +75,7 @@ class Settings:
         "",
         "service keys that may read, create players, trade and make offers, as SERVICE_KEYS; jobs that have no other",
     )
+    adjust_keys: str = _setting("", "service keys that may read and adjust, as SERVICE_KEYS")
     read_keys: str = _setting("", "service keys that may read, as SERVICE_KEYS; jobs that have no other send the first")
     token_keys: str = _setting(
         "", "keys of player tokens, comma-separated, 32 characters or more each; the first signs, all are valid"
@@ -81,6 +88,10 @@ class Settings:
     )
     stranger_rate: int = _setting(
         600, "requests a minute of each address without a valid key to each worker, 0 for any number", unit="1/min"
+    )
+
+    forget_within_days: int = _setting(
+        30, "days after which nothing is left of the names of a player that was forgotten", unit="d", low=2
     )
 
     redis_url: str = _setting("redis://127.0.0.1:6379/0", "the Redis (or Valkey) server")
@@ -193,9 +204,21 @@ def load_settings(environment: Mapping[str, str]) -> Settings:
             problems.append(f"{item.name.upper()}={text!r} {error}")
     if not str(values.get("realm", "main")).replace("-", "").replace("_", "").isalnum():
         problems.append(f"REALM={values['realm']!r} may hold letters, digits, - and _ only")
+    settings = Settings(**values, given=frozenset(values))
+    problems += _contradictions(settings)
     if problems:
         raise SettingsError(problems)
-    return Settings(**values, given=frozenset(values))
+    return settings
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """Settings that do not go together."""
+    hours, days = settings.kafka_retention_hours, settings.forget_within_days
+    if hours + SEGMENT_HOURS > days * 24:
+        yield (
+            f"KAFKA_RETENTION_HOURS={hours} keeps names in Kafka for up to {SEGMENT_HOURS} hours more, which is beyond "
+            f"FORGET_WITHIN_DAYS={days}: lower the one or raise the other"
+        )
 
 
 def _parse(kind: Any, text: str, metadata: Mapping[str, Any]) -> str | int | float:

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
-from app.contract.economy import CLASSES, ITEMS
-from app.contract.events import EVENT_TYPES, ItemUnits, Line, Side, SideAfter, State
-from app.contract.reasons import DeadLetter, OfferOutcome, Problem, Rejection
+from app.contract.economy import reference_economy
+from app.contract.events import EVENT_TYPES, CatalogClass, CatalogItem, Goods, ItemUnits, Line, Side, SideAfter, State
+from app.contract.reasons import AdjustmentReason, DeadLetter, OfferOutcome, Problem, Rejection
 from app.contract.tables import CATALOG, EVENTS, SCHEMA, VIEWS, Column, Table, View
 from app.http import openapi
 from app.settings import SETTINGS
@@ -41,7 +41,7 @@ def _events_page() -> str:
     parts.append("## Events\n")
     parts += [_struct_section(event_type, f"`{event_type.__struct_config__.tag}`") for event_type in EVENT_TYPES]
     parts.append("## Parts of events\n")
-    structs = (Side, SideAfter, Line, State, ItemUnits)
+    structs = (Side, SideAfter, Line, State, ItemUnits, Goods, CatalogItem, CatalogClass)
     parts += [_struct_section(struct, f"`{struct.__name__}`") for struct in structs]
     parts.append("## The table\n")
     parts.append(_relation_section(EVENTS, f"; partitioned by the day of `{EVENTS.day_of}`"))
@@ -49,19 +49,22 @@ def _events_page() -> str:
     parts += [_relation_section(view) for view in VIEWS]
     parts.append("## Reasons\n")
     for title, reasons in (
-        ("A trade or an offer was refused (in the order of the checks)", Rejection),
+        ("A trade, an offer or an adjustment was refused (in the order of the checks)", Rejection),
         ("An offer ended without a trade", OfferOutcome),
+        ("The game gives or takes", AdjustmentReason),
         ("A request was not decided", Problem),
         ("A Kafka record is not a valid event", DeadLetter),
     ):
         parts.append(f"### {title}\n")
         parts.append(_grid(("reason", "meaning"), [(f"`{reason}`", reason.help) for reason in reasons]))
-    parts.append("## Economy\n")
-    items = [(item.item_id, item.name, item.level, f"{item.value:,}") for item in ITEMS.values()]
+    parts.append("## The reference economy\n")
+    parts.append("Another one is given with ECONOMY_FILE, see [own-game.md](own-game.md).\n")
+    economy = reference_economy()
+    items = [(item.item_id, item.name, item.level, f"{item.value:,}") for item in economy.items.values()]
     parts.append(_grid(("id", "item", "level", "gold value"), items))
     rows = [
-        (c.name, c.weight, f"{c.gold:,}", ", ".join(f"{ITEMS[i].name} ({n})" for i, n in c.items.items()))
-        for c in CLASSES.values()
+        (c.name, c.weight, f"{c.gold:,}", ", ".join(f"{economy.items[i].name} ({n})" for i, n in c.items.items()))
+        for c in economy.classes.values()
     ]
     parts.append(_grid(("class", "weight", "gold", "starting items (units)"), rows))
     return "\n".join(parts)

@@ -1,9 +1,11 @@
 """Calls to the engine with a service key."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import requests
 
+from app.contract.economy import Economy, Item, PlayerClass
 from app.errors import HaggleError
 from app.settings import Settings
 
@@ -12,7 +14,7 @@ _TIMEOUT_S: Final = 10
 
 def service_key(settings: Settings) -> str:
     """The first key of the widest scope that there is one of; empty if there is none."""
-    keys = f"{settings.service_keys},{settings.trade_keys},{settings.read_keys}".split(",")
+    keys = f"{settings.service_keys},{settings.trade_keys},{settings.adjust_keys},{settings.read_keys}".split(",")
     return next((key.strip() for key in keys if key.strip()), "")
 
 
@@ -25,6 +27,22 @@ def headers(settings: Settings) -> dict[str, str]:
 def get(settings: Settings, path: str) -> Any:
     """The answer to a GET; raises HaggleError if there is none or it is a refusal."""
     return _call(settings, "GET", path)
+
+
+def economy(settings: Settings) -> Economy:
+    """The economy that is in force in the realm."""
+    items, classes = get(settings, "/v1/items"), get(settings, "/v1/classes")
+    return Economy(
+        items["catalog_version"],
+        classes["max_capacity"],
+        {item["item_id"]: Item(**item) for item in items["items"]},
+        {each["name"]: PlayerClass(**{**each, "items": units(each["items"])}) for each in classes["classes"]},
+    )
+
+
+def units(lines: Iterable[Mapping[str, int]]) -> dict[int, int]:
+    """Units by item_id, of lines of an answer."""
+    return {line["item_id"]: line["quantity"] for line in lines}
 
 
 def post(settings: Settings, path: str, body: object) -> Any:

@@ -7,7 +7,7 @@ from typing import Final
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.contract.metrics import LAG_EVENTS, LAG_SECONDS, LAKE_SEQUENCE, Stage
+from app.contract.metrics import FILES_REWRITTEN, LAG_EVENTS, LAG_SECONDS, LAKE_SEQUENCE, Stage
 from app.settings import Settings
 
 _TIMEOUT_S: Final = 2
@@ -45,6 +45,11 @@ def read_lag(settings: Settings) -> Lag:
     ]
     sequence = streams.get((LAKE_SEQUENCE, "", settings.realm))
     return Lag(stages, None if sequence is None else int(sequence))
+
+
+def read_files_rewritten_at(settings: Settings) -> float | None:
+    """When Redis' files were last made anew for the sake of forgotten players (seconds since 1970); None: unknown."""
+    return _scrape(settings.listen_host, settings.relay_metrics_port).get((FILES_REWRITTEN, "", ""))
 
 
 def _stage(samples: _Samples, stage: Stage, realm: str) -> StageLag:

@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import partial
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,10 +21,10 @@ from cluster import Release, ready, run, wait_until
 from conftest import FIGURES
 from kubernetes.client import CoreV1Api, V1Pod
 
-from app.contract.economy import CLASSES, ITEMS
 from app.contract.metrics import LAG_EVENTS, LAG_SECONDS, Stage
 from app.contract.tables import CATALOG, EVENTS, SCHEMA, VIEWS
 from jobs.simulate.plan import plan_players
+from tests.economy import CLASSES, ECONOMY, ITEMS
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -128,7 +130,7 @@ def _highest(accepted: list[dict[str, Any]], measure: Any) -> tuple[int, set[int
         for side in ("player_1", "player_2")
     ]
     highest: int = max(value for value, _ in states)
-    created = max(measure(CLASSES[player.player_class].items) for player in plan_players(1, PLAYERS))
+    created = max(measure(CLASSES[player.player_class].items) for player in plan_players(ECONOMY, 1, PLAYERS))
     assert highest > created
     return highest, {state["player_id"] for value, state in states if value == highest}
 
@@ -216,13 +218,19 @@ def test_two_simulations_side_by_side_do_not_clash(installation: Release) -> Non
         assert "300 of 300 trades" in installation.finish_job(f"side-{seed}", 120)
 
 
-def test_an_upgrade_under_running_trades_fails_no_request_and_loses_nothing(installation: Release) -> None:
+def test_an_upgrade_under_running_trades_fails_no_request_and_loses_nothing(
+    installation: Release, tmp_path: Path
+) -> None:
+    """Engines roll out with another economy: one item has another name and value."""
+    economy = tmp_path / "economy.toml"
+    economy.write_text(_another_economy())
     passwords = _passwords(installation)
     installation.start_job("simulation", "during-upgrade", PLAYERS=100, TRADES=1_500, RATE=25, CONCURRENCY=4, SEED=2)
     wait_until(lambda: installation.job_log("during-upgrade"), 60, "the simulation trades")
     before = {pod.metadata.name for pod in installation.pods("engine")}
     driver = installation.pod("streams").metadata.uid
-    installation.install("--set", "engine.workers=3,spark.maxEventsPerBatch=50000")
+    own = ("--set-file", f"engine.economy.file={economy}")
+    installation.install("--set", "engine.workers=3,spark.maxEventsPerBatch=50000", *own)
     assert not before & {pod.metadata.name for pod in installation.pods("engine")}
     assert installation.pod("streams").metadata.uid != driver
     log = installation.finish_job("during-upgrade", 180)
@@ -230,6 +238,15 @@ def test_an_upgrade_under_running_trades_fails_no_request_and_loses_nothing(inst
     assert re.search(r"\b0 sent again", log.splitlines()[-1]), log
     assert _passwords(installation) == passwords
     installation.audit("audit-upgrade")
+    items = f"select name, value, catalog_version from {CATALOG}.{SCHEMA}.items where item_id = 6"
+    assert _ask(installation, items)[1] == [["Oat Milk", 4, 2]]
+
+
+def _another_economy() -> str:
+    text = files("app.contract").joinpath("economy.toml").read_text()
+    before = ("version = 1 ", 'name = "Milk"\nlevel = 1\nvalue = 3\n')
+    assert all(text.count(each) == 1 for each in before)
+    return text.replace(before[0], "version = 2 ").replace(before[1], 'name = "Oat Milk"\nlevel = 1\nvalue = 4\n')
 
 
 def _passwords(installation: Release) -> dict[str, Any]:

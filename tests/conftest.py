@@ -131,8 +131,8 @@ def die_before(function: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Functions, "call", die)
 
 
-FIELDS = ["player_id", "username", "class", "capacity", "gold", "version", "units", "distinct", "value", "items"]
-FIELDS += ["held_gold", "held", "offers", "last_trade", "last_minute", "batch"]
+FIELDS = ["player_id", "class", "capacity", "gold", "version", "units", "distinct", "value", "catalog", "items"]
+FIELDS += ["held_gold", "held", "offers", "last_trade", "last_minute", "batch", "closed"]
 
 
 def as_units(units: Any) -> dict[int, int]:

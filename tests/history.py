@@ -8,16 +8,23 @@ a small checker is a complete one. A history is linearizable if
    (`assert_real_time_order`).
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from app.contract.events import (
+    AdjustmentRejected,
+    CatalogPublished,
     Event,
     OfferClosed,
     OfferMade,
     OfferRejected,
+    PlayerAdjusted,
     PlayerCreated,
+    PlayerForgotten,
+    PlayerRenamed,
     Side,
     SideAfter,
     TradeAccepted,
@@ -26,6 +33,8 @@ from app.contract.events import (
 from tests.model import ModelOffer, ModelRealm, ModelSide
 
 Sides = tuple[ModelSide, ModelSide]
+Adjusted = tuple[int, int, dict[int, int]]
+"""Player, gold and units by item, as they are sent."""
 
 
 class Window(NamedTuple):
@@ -47,12 +56,19 @@ def assert_real_time_order(windows: Mapping[int, Window]) -> None:
 class Replay:
     """A realm's events applied to the model, one by one.
 
-    `requested` maps the ids of trades and offers to the sides that were sent: events must show these. Trades in
+    `requested` maps the ids of trades and offers to the sides that were sent, `adjusted` those of adjustments to the
+    player, gold and units: events must show these. Trades in
     `together` were decided with others, all or none, so that a refused one says nothing about its own merits.
     """
 
-    def __init__(self, requested: Mapping[str, Sides], together: AbstractSet[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        requested: Mapping[str, Sides],
+        together: AbstractSet[str] = frozenset(),
+        adjusted: Mapping[str, Adjusted] = MappingProxyType({}),
+    ) -> None:
         self.model = ModelRealm()
+        self._adjusted = adjusted
         self.sequence = 0
         self._requested = requested
         self._together = together
@@ -63,6 +79,18 @@ class Replay:
         self.sequence += 1
         assert event.sequence == self.sequence
         match event:
+            case CatalogPublished():
+                assert event.sequence == 1
+            case PlayerAdjusted():
+                assert self.model.adjust(*self._sent(event)) == "", event
+                return self._compare(event)
+            case AdjustmentRejected():
+                assert self.model.adjust(*self._sent(event)) == event.reason, event
+            case PlayerRenamed():
+                self.model.rename(event.player_id)
+                return self._compare(event)
+            case PlayerForgotten():
+                raise AssertionError("nobody is forgotten here")
             case PlayerCreated():
                 assert self.model.create(event.player_class) == event.player_id
                 return self._compare(event)
@@ -84,6 +112,15 @@ class Replay:
 
         return []
 
+    def _sent(self, event: PlayerAdjusted | AdjustmentRejected) -> Adjusted:
+        sent = self._adjusted[event.adjustment_id]
+        given, taken = (
+            Counter({line.item_id: line.quantity for line in goods.items}) for goods in (event.given, event.taken)
+        )
+        given.subtract(taken)
+        assert sent == (event.player_id, event.given.gold - event.taken.gold, given)
+        return sent
+
     def _decide(self, event: TradeAccepted | TradeRejected) -> str:
         if event.offer_id is None:
             return self.model.trade(*self._sides(event.trade_id, event))
@@ -104,7 +141,7 @@ class Replay:
             assert (side.player_id, side.gold, side.items) == (shown.player_id, shown.gold, _units(shown)), event
         return sides
 
-    def _compare(self, *changed: PlayerCreated | SideAfter) -> list[int]:
+    def _compare(self, *changed: PlayerCreated | PlayerRenamed | PlayerAdjusted | SideAfter) -> list[int]:
         for side in changed:
             player, state = self.model.players[side.player_id], side.state
             totals = (player.version, player.gold, player.units, len(player.items), player.item_value)

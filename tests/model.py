@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.contract.economy import CLASSES, ITEMS
+from tests.economy import CLASSES, ITEMS
 
 MAX_AMOUNT = 2**53 - 1
 
@@ -22,6 +22,7 @@ class ModelPlayer:
     capacity: int = 999
     held_gold: int = 0
     held: Counter[int] = field(default_factory=Counter)
+    closed: bool = False
 
     @property
     def units(self) -> int:
@@ -65,12 +66,16 @@ class ModelRealm:
     def __init__(self, max_open: int = 100) -> None:
         self.players: dict[int, ModelPlayer] = {}
         self.offers: list[ModelOffer] = []
-        self.events = 0
+        # the first one publishes the catalog
+        self.events = 1
+        self.supply: Counter[int] = Counter()
+        """What the game brought in, less what it took, by item; gold is item 0."""
         self._max_open = max_open
 
     def create(self, player_class: str) -> int:
         start = CLASSES[player_class]
         self.events += 1
+        self.supply.update({0: start.gold, **start.items})
         self.players[len(self.players) + 1] = ModelPlayer(start.gold, dict(start.items))
         return len(self.players)
 
@@ -83,6 +88,34 @@ class ModelRealm:
             self._move(two, one)
             self._raise_versions(one, two)
         return reason
+
+    def adjust(self, player_id: int, gold: int, items: dict[int, int]) -> str:
+        """Gives what is above 0 and takes what is below; '' if accepted, else the reason."""
+        self.events += 1
+        reason = self._adjustment_reason(player_id, gold, items)
+        if not reason:
+            player = self.players[player_id]
+            player.gold += gold
+            for item, quantity in items.items():
+                player.items[item] = player.items.get(item, 0) + quantity
+            player.items = {item: units for item, units in player.items.items() if units}
+            player.version += 1
+            self.supply.update({0: gold, **items})
+        return reason
+
+    def rename(self, player_id: int) -> None:
+        """To another name than it has."""
+        self.events += 1
+        self.players[player_id].version += 1
+
+    def forget(self, player_id: int) -> None:
+        """Closes the account, and ends the player's offers, made and received."""
+        self.events += 1
+        self.players[player_id].closed = True
+        self.players[player_id].version += 1
+        for offer in self.offers:
+            if offer.status == "open" and player_id in (offer.one.player_id, offer.two.player_id):
+                self.close(offer, "account_closed")
 
     def together(self, trades: Sequence[tuple[ModelSide, ModelSide]]) -> list[str]:
         """Decides trades all or nothing; the reason of each."""
@@ -147,8 +180,28 @@ class ModelRealm:
             return "unknown_item"
         if any(side.player_id not in self.players for side in (one, two)):
             return "unknown_player"
+        if any(self.players[side.player_id].closed for side in (one, two)):
+            return "account_closed"
         if any(side.version not in (None, self.players[side.player_id].version) for side in (one, two)):
             return "stale_state"
+        return ""
+
+    def _adjustment_reason(self, player_id: int, gold: int, items: dict[int, int]) -> str:
+        if any(item not in ITEMS for item in items):
+            return "unknown_item"
+        if player_id not in self.players:
+            return "unknown_player"
+        player = self.players[player_id]
+        if player.closed:
+            return "account_closed"
+        if -gold > player.gold - player.held_gold:
+            return "insufficient_gold"
+        if any(-n > player.items.get(item, 0) - player.held[item] for item, n in items.items() if n < 0):
+            return "insufficient_items"
+        if player.gold + gold > MAX_AMOUNT:
+            return "gold_overflow"
+        if player.units + sum(items.values()) > player.capacity:
+            return "capacity_exceeded"
         return ""
 
     def _lacking(self, *sides: ModelSide) -> str:

@@ -1,18 +1,38 @@
-"""The economy: which items exist, which classes players are drawn from, and what a class starts with.
+"""The economy of a game: which items exist, which classes players are drawn from, and what a class starts with.
 
-The engine (catalog, new players), the simulation (seeded draws) and the report (names) use it.
+It is read from TOML: the file of ECONOMY_FILE, or economy.toml beside this module, the reference. The engine publishes
+it to its realm; from then on the realm's catalog is what counts (app/store/catalog.py), and jobs ask the engine for it.
 """
 
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Final
+import hashlib
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from typing import Annotated, Any
 
-MAX_CAPACITY: Final = 999
-"""Item units that a new player can carry."""
+import msgspec
+from msgspec import Meta, Struct
+
+from app.contract.limits import (
+    MAX_CAPACITY,
+    MAX_CLASS_ITEMS,
+    MAX_CLASSES,
+    MAX_ITEM_VALUE,
+    MAX_ITEMS,
+    Amount,
+    Id,
+    Quantity,
+    Username,
+)
+
+_Capacity = Annotated[int, Meta(ge=1, le=MAX_CAPACITY)]
+_Small = Annotated[int, Meta(ge=0, le=1_000_000)]
+_Version = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """A kind of item; `value` is the gold value of one unit."""
 
     item_id: int
@@ -21,57 +41,144 @@ class Item:
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class PlayerClass:
+class PlayerClass(Struct, frozen=True):
     """A player class; `weight` is its share of random draws, `items` maps item_id to starting units."""
 
     name: str
     weight: int
     gold: int
-    items: MappingProxyType[int, int]
+    items: dict[int, int]
 
 
-def _catalog(*rows: tuple[int, str, int, int]) -> MappingProxyType[int, Item]:
-    return MappingProxyType({row[0]: Item(*row) for row in rows})
+class Economy(Struct, frozen=True):
+    """One version of an economy: items by id, classes by name.
+
+    `max_capacity`: item units that a new player can carry.
+    """
+
+    version: int
+    max_capacity: int
+    items: dict[int, Item]
+    classes: dict[str, PlayerClass]
+
+    @property
+    def digest(self) -> str:
+        """What tells its content from others'."""
+        return hashlib.blake2b(msgspec.json.encode(self), digest_size=6).hexdigest()
 
 
-def _classes(*rows: tuple[str, int, int, dict[int, int]]) -> MappingProxyType[str, PlayerClass]:
-    return MappingProxyType(
-        {name: PlayerClass(name, weight, gold, MappingProxyType(items)) for name, weight, gold, items in rows}
+class BadEconomy(ValueError):
+    """A file that holds no economy: `problems` says each mistake with its place."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def reference_economy() -> Economy:
+    """The economy that is played unless another is given."""
+    return read_economy(files("app.contract").joinpath("economy.toml").read_text())
+
+
+# ---------------------------------------------------------------- reading
+
+
+class _ItemTable(Struct, frozen=True, forbid_unknown_fields=True):
+    id: Id
+    name: Username
+    level: _Small
+    value: Annotated[int, Meta(ge=0, le=MAX_ITEM_VALUE)]
+
+
+class _ClassTable(Struct, frozen=True, forbid_unknown_fields=True):
+    name: Username
+    weight: _Small
+    gold: Amount
+    items: Annotated[dict[int, Quantity], Meta(max_length=MAX_CLASS_ITEMS)]
+
+
+class _File(Struct, frozen=True, forbid_unknown_fields=True):
+    version: _Version
+    max_capacity: _Capacity
+    items: Annotated[list[Any], Meta(min_length=1, max_length=MAX_ITEMS)]
+    classes: Annotated[list[Any], Meta(min_length=1, max_length=MAX_CLASSES)]
+
+
+def read_economy(text: str) -> Economy:
+    """The economy that a TOML text holds; raises BadEconomy, which names all mistakes."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadEconomy([f"this is not TOML: {error}"]) from None
+    try:
+        whole = msgspec.convert(raw, _File)
+    except msgspec.ValidationError as error:
+        raise BadEconomy([str(error)]) from None
+    reading = _Reading(text)
+    items = list(reading.tables("items", whole.items, _ItemTable))
+    classes = list(reading.tables("classes", whole.classes, _ClassTable))
+    reading.check_items(items)
+    reading.check_classes(classes, {item.id for _, item in items}, whole.max_capacity)
+    if reading.problems:
+        raise BadEconomy(reading.problems)
+    return Economy(
+        whole.version,
+        whole.max_capacity,
+        {item.id: Item(item.id, item.name, item.level, item.value) for _, item in items},
+        {each.name: PlayerClass(each.name, each.weight, each.gold, each.items) for _, each in classes},
     )
 
 
-ITEMS: Final = _catalog(
-    (1, "Suit of Iron Armor", 10, 50),
-    (2, "Iron Sword", 10, 10),
-    (3, "Healing Potion", 1, 5),
-    (4, "Medicinal Herbs", 1, 1),
-    (5, "Food Package", 1, 6),
-    (6, "Milk", 1, 3),
-    (7, "Venison", 1, 10),
-    (8, "Leather", 1, 5),
-    (9, "Cotton Clothing", 1, 5),
-    (10, "Fancy Clothing", 1, 300),
-    (11, "Trade Goods", 1, 5),
-    (12, "Exotic Pet", 1, 10_000),
-    (13, "Political Dirt", 1, 50_000),
-    (14, "General Fancy Supplies", 1, 1_000),
-    (15, "Crafted Leather Goods", 1, 500),
-    (17, "Trade Document", 1, 50),
-    (18, "Absurdly Expensive Status Item", 1, 100_000),
-    (19, "Trophy of War", 1, 50),
-    (20, "Proof of Loyalty", 1, 1_000_000),
-)
+class _Reading:
+    """Finds the mistakes of a text, each with its place."""
 
-CLASSES: Final = _classes(
-    ("blacksmith", 2, 1_000, {1: 400, 2: 499}),
-    ("alchemist", 2, 1_000, {3: 100, 4: 799}),
-    ("farmer", 4, 500, {5: 500, 6: 399}),
-    ("hunter", 4, 500, {7: 450, 8: 449}),
-    ("tailor", 2, 1_000, {9: 700, 10: 199}),
-    ("trader", 1, 50_000, {11: 880, 12: 19}),
-    ("aristocrat", 1, 5_000_000, {13: 3, 14: 896}),
-    ("leatherworker", 2, 1_000, {15: 899}),
-    ("banker", 1, 10_000_000, {17: 100, 18: 799}),
-    ("warrior", 1, 500, {19: 898, 20: 1}),
-)
+    def __init__(self, text: str) -> None:
+        self.problems: list[str] = []
+        self._lines = {
+            name: [
+                n for n, line in enumerate(text.splitlines(), start=1) if re.match(rf"\s*\[\[\s*{name}\s*\]\]", line)
+            ]
+            for name in ("items", "classes")
+        }
+
+    def tables(self, name: str, raw: Sequence[Any], kind: Any) -> Iterator[tuple[str, Any]]:
+        """Each table that fits its shape, with its place."""
+        for number, table in enumerate(raw):
+            place = self._place(name, number, table)
+            try:
+                yield place, msgspec.convert(table, kind, str_keys=True)
+            except msgspec.ValidationError as error:
+                self.problems.append(f"{place}: {error}")
+
+    def _place(self, name: str, number: int, table: Any) -> str:
+        lines = self._lines[name]
+        line = f"line {lines[number]}, " if number < len(lines) else ""
+        called = table.get("name") if isinstance(table, Mapping) else None
+        return f"{line}{name}[{number}]" + (f" ({called})" if isinstance(called, str) else "")
+
+    def _check_once(self, places: Sequence[tuple[str, Any]], what: str) -> None:
+        times = Counter(value for _, value in places)
+        for place, value in places:
+            if times[value] > 1:
+                first = next(other for other, same in places if same == value)
+                if first != place:
+                    self.problems.append(f"{place}: {what} {value!r} stands before at {first}")
+
+    def check_items(self, items: Sequence[tuple[str, _ItemTable]]) -> None:
+        """Each id and each name once."""
+        self._check_once([(place, item.id) for place, item in items], "the id")
+        self._check_once([(place, item.name) for place, item in items], "the name")
+
+    def check_classes(self, classes: Sequence[tuple[str, _ClassTable]], item_ids: set[int], max_capacity: int) -> None:
+        """Each name once; what they start with exists and can be carried; one at least is drawn."""
+        self._check_once([(place, each.name) for place, each in classes], "the class")
+        for place, each in classes:
+            for item_id in each.items.keys() - item_ids:
+                self.problems.append(f"{place}: it starts with item {item_id}, which is not among the items")
+            if sum(each.items.values()) > max_capacity:
+                units = sum(each.items.values())
+                self.problems.append(
+                    f"{place}: it starts with {units:,} units, more than max_capacity {max_capacity:,}"
+                )
+        if classes and not any(each.weight for _, each in classes):
+            self.problems.append("classes: one at least must have a weight above 0, or no class can be drawn")

@@ -6,13 +6,13 @@ tests. Unknown fields are ignored: an event of a later version that only adds fi
 """
 
 from datetime import datetime
-from typing import Final
+from typing import Final, get_args
 
 from msgspec import Struct
 from msgspec.json import Decoder
 
 from app.contract.limits import Amount, Id, Quantity, Text
-from app.contract.reasons import OfferOutcome, Rejection
+from app.contract.reasons import AdjustmentReason, OfferOutcome, Rejection
 
 SCHEMA_VERSION: Final = 1
 
@@ -69,6 +69,32 @@ class SideAfter(Side, frozen=True, kw_only=True):
     state: State
 
 
+class Goods(Struct, frozen=True, kw_only=True):
+    """What the game gives a player or takes from it; `item_value` as of a side."""
+
+    gold: Amount
+    item_value: Amount | None
+    items: list[Line]
+
+
+class CatalogItem(Struct, frozen=True):
+    """A kind of item; `value` is the gold value of one unit."""
+
+    item_id: Id
+    name: Text
+    level: Amount
+    value: Amount
+
+
+class CatalogClass(Struct, frozen=True):
+    """A class that players are drawn from, by `weight`; `gold` and `items` are what it starts with."""
+
+    name: Text
+    weight: Amount
+    gold: Amount
+    items: list[ItemUnits]
+
+
 class Envelope(Struct, frozen=True, kw_only=True, tag_field="event_type"):
     """What every event carries. `sequence` is gapless per realm and starts at 1; the time is UTC."""
 
@@ -79,14 +105,66 @@ class Envelope(Struct, frozen=True, kw_only=True, tag_field="event_type"):
     occurred_at: datetime
 
 
+class CatalogPublished(Envelope, frozen=True, kw_only=True, tag="catalog_published"):
+    """A version of the catalog: from here on items are worth what it says, and new players start as it says."""
+
+    catalog_version: Id
+    max_capacity: Amount
+    catalog_items: list[CatalogItem]
+    catalog_classes: list[CatalogClass]
+
+
 class PlayerCreated(Envelope, frozen=True, kw_only=True, tag="player_created"):
-    """A player was created; `state.items` lists all that it holds."""
+    """A player was created; `state.items` lists all that it holds.
+
+    `external_id` is what the game calls it. Of a player that was forgotten meanwhile, it and `username` are null.
+    """
 
     player_id: Id
-    username: Text
+    username: Text | None
+    external_id: Text | None = None
     player_class: Text
     max_capacity: Amount
     state: State
+
+
+class PlayerRenamed(Envelope, frozen=True, kw_only=True, tag="player_renamed"):
+    """A player has another username, which is null if the player was forgotten meanwhile."""
+
+    player_id: Id
+    username: Text | None
+    state: State
+
+
+class PlayerForgotten(Envelope, frozen=True, kw_only=True, tag="player_forgotten"):
+    """A player's username and external_id are gone, and its account is closed; what it holds stays its own."""
+
+    player_id: Id
+    state: State
+
+
+class PlayerAdjusted(Envelope, frozen=True, kw_only=True, tag="player_adjusted"):
+    """The game gave and took; `reference` is its own note."""
+
+    adjustment_id: Text
+    player_id: Id
+    adjustment_reason: AdjustmentReason
+    reference: Text | None = None
+    given: Goods
+    taken: Goods
+    state: State
+
+
+class AdjustmentRejected(Envelope, frozen=True, kw_only=True, tag="adjustment_rejected"):
+    """An adjustment was refused and changed nothing."""
+
+    adjustment_id: Text
+    player_id: Id
+    adjustment_reason: AdjustmentReason
+    reference: Text | None = None
+    reason: Rejection
+    given: Goods
+    taken: Goods
 
 
 class TradeAccepted(Envelope, frozen=True, kw_only=True, tag="trade_accepted"):
@@ -137,8 +215,20 @@ class OfferClosed(Envelope, frozen=True, kw_only=True, tag="offer_closed"):
     player_2: Side
 
 
-Event = PlayerCreated | TradeAccepted | TradeRejected | OfferMade | OfferRejected | OfferClosed
-EVENT_TYPES: Final = (PlayerCreated, TradeAccepted, TradeRejected, OfferMade, OfferRejected, OfferClosed)
+Event = (
+    CatalogPublished
+    | PlayerCreated
+    | PlayerRenamed
+    | PlayerForgotten
+    | PlayerAdjusted
+    | AdjustmentRejected
+    | TradeAccepted
+    | TradeRejected
+    | OfferMade
+    | OfferRejected
+    | OfferClosed
+)
+EVENT_TYPES: Final = get_args(Event)
 
 _decoder: Decoder[Event] = Decoder(Event)
 

@@ -1,9 +1,10 @@
 """Every reason Haggle gives, by where it is given, with the sentence that explains it.
 
-`Rejection`: a decided trade or offer that was refused (HTTP 409 or 412, or `fail_reason`, the events `trade_rejected`
-and `offer_rejected`, the columns `trades.reason` and `offers.reason`). `OfferOutcome`: how an offer ended without a
-trade. `Problem`: a request that was never decided (problem+json). `DeadLetter`: a Kafka record that is not a valid
-event (the column `dead_letters.reason`).
+`Rejection`: a decided trade, offer or adjustment that was refused (HTTP 409 or 412, or `fail_reason`, the events
+`…_rejected`, the columns `reason` of `trades`, `offers` and `adjustments`). `OfferOutcome`: how an offer ended without
+a trade. `AdjustmentReason`: why the game gave or took (the column `adjustments.adjustment_reason`). `Problem`: a
+request that was never decided (problem+json). `DeadLetter`: a Kafka record that is not a valid event (the column
+`dead_letters.reason`).
 """
 
 from enum import StrEnum
@@ -23,13 +24,14 @@ class _Explained(StrEnum):
 
 
 class Rejection(_Explained):
-    """Why a trade or an offer was refused. The Lua function checks in this order and gives the first that holds."""
+    """Why a trade, an offer or an adjustment was refused. Lua checks in this order and gives the first that holds."""
 
     BATCH_REFUSED = "batch_refused", "another trade of its all-or-nothing batch was refused"
     SAME_PLAYER = "same_player", "a trade needs two different players"
     EMPTY_TRADE = "empty_trade", "neither player gives anything"
-    UNKNOWN_ITEM = "unknown_item", "an item of the trade is not in the catalog"
-    UNKNOWN_PLAYER = "unknown_player", "a player of the trade does not exist"
+    UNKNOWN_ITEM = "unknown_item", "an item is not in the catalog"
+    UNKNOWN_PLAYER = "unknown_player", "a player does not exist"
+    ACCOUNT_CLOSED = "account_closed", "a player was forgotten, and its account is closed"
     STALE_STATE = "stale_state", "a player is no longer in the state that the caller saw"
     INSUFFICIENT_GOLD = "insufficient_gold", "a player has less gold than it gives, without what its offers hold"
     INSUFFICIENT_ITEMS = (
@@ -47,6 +49,19 @@ class OfferOutcome(_Explained):
     DECLINED = "declined", "player 2 refused it"
     CANCELLED = "cancelled", "player 1 took it back"
     EXPIRED = "expired", "nobody answered in time"
+    ACCOUNT_CLOSED = "account_closed", "one of its players was forgotten"
+
+
+class AdjustmentReason(_Explained):
+    """Why the game gives or takes."""
+
+    REWARD = "reward", "for what the player did"
+    LOOT = "loot", "what the player found"
+    PURCHASE = "purchase", "bought from the game, or sold to it"
+    CRAFT = "craft", "made of other items"
+    CONSUMPTION = "consumption", "used up"
+    DECAY = "decay", "worn out, or spoilt"
+    CORRECTION = "correction", "put right by the game's staff"
 
 
 class Problem(_Explained):
@@ -64,6 +79,9 @@ class Problem(_Explained):
     RATE_LIMITED = "rate_limited", "the caller has sent too many requests; try again after Retry-After"
     METHOD_NOT_ALLOWED = "method_not_allowed", "the route does not support this method"
     IDEMPOTENCY_MISMATCH = "idempotency_mismatch", "the name was used before with other content"
+    ACCOUNT_CLOSED = "account_closed", "the player was forgotten, and its account is closed"
+    EXTERNAL_ID_TAKEN = "external_id_taken", "another player of the realm has this external_id"
+    CATALOG_REFUSED = "catalog_refused", "the realm does not take this engine's ECONOMY_FILE"
     STORE_UNAVAILABLE = "store_unavailable", "Redis does not answer or cannot write; try again"
     BATCH_CONTENDED = "batch_contended", "other trades kept changing the players of a large batch; try again"
     OUTBOX_FULL = "outbox_full", "too many events wait for Kafka; try again"

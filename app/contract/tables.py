@@ -183,11 +183,15 @@ EVENTS: Final = Table(
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A part of a view: rows of `source` where `where` holds. A column without an expression has its own name."""
+    """A part of a view: rows of the table where `where` holds. A column without an expression has its own name.
+
+    With `group_by` a row stands for all those in which these are the same.
+    """
 
     where: str
     expressions: Mapping[str, str] = field(default_factory=dict)
     unnest: str = ""
+    group_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +211,8 @@ class View:
     def _select(self, branch: Branch, schema: str) -> str:
         columns = ",\n".join(f"    {self._expression(branch, column)}" for column in self.columns)
         unnest = f"\n{branch.unnest}" if branch.unnest else ""
-        return f"select\n{columns}\nfrom {schema}.{EVENTS.name}{unnest}\nwhere {branch.where}"
+        group_by = f"\ngroup by {branch.group_by}" if branch.group_by else ""
+        return f"select\n{columns}\nfrom {schema}.{EVENTS.name}{unnest}\nwhere {branch.where}{group_by}"
 
     @staticmethod
     def _expression(branch: Branch, column: Column) -> str:
@@ -245,9 +250,12 @@ def _given_expressions(side: int) -> Iterator[tuple[str, str]]:
     yield f"player_{side}_gold", f"player_{side}.gold"
     yield f"player_{side}_item_value", f"player_{side}.item_value"
     yield f"player_{side}_lines", f"cast(cardinality(player_{side}.items) as integer)"
-    # a line without its value is a holding
-    holding = f"cast(row(line.item_id, line.quantity) as {ColumnType.HOLDINGS.trino[6:-1]})"
-    yield f"player_{side}_items", f"transform(player_{side}.items, line -> {holding})"
+    yield f"player_{side}_items", _holdings(f"player_{side}.items")
+
+
+def _holdings(lines: str) -> str:
+    """Lines without their values."""
+    return f"transform({lines}, line -> cast(row(line.item_id, line.quantity) as {ColumnType.HOLDINGS.trino[6:-1]}))"
 
 
 _GIVEN_EXPRESSIONS: Final = dict(pair for side in (1, 2) for pair in _given_expressions(side))
@@ -302,10 +310,11 @@ TRADE_LINES: Final = View(
 )
 
 _STATE_FIELDS: Final = ("version", "gold", "item_units", "distinct_items", "item_value", "items")
+_STATES_OF_PLAYERS: Final = "event_type in ('player_created', 'player_renamed', 'player_forgotten', 'player_adjusted')"
 
 
 def _states_of(where: str, player: str = "") -> Branch:
-    """The states that events give a player: of the event itself (a creation), or of one of its sides."""
+    """The states that events give a player: of the event itself, or of one of its sides."""
     state = {name: f"{player}state.{name}" for name in _STATE_FIELDS}
     if not player:
         return Branch(where, state)
@@ -323,20 +332,209 @@ PLAYER_STATES: Final = View(
         Column("version", ColumnType.BIGINT, "1 at creation, one more with each accepted change"),
         Column("sequence", ColumnType.BIGINT, "the event that led to this state"),
         _OCCURRED_AT,
-        Column("username", ColumnType.STRING, "given at creation; null in later states", nullable=True),
+        Column("username", ColumnType.STRING, "given with this state; null if none was, or forgotten", nullable=True),
         Column("player_class", ColumnType.STRING, "given at creation; null in later states", nullable=True),
         Column("gold", ColumnType.BIGINT, "gold held"),
         Column("item_units", ColumnType.BIGINT, "item units held"),
         Column("distinct_items", ColumnType.BIGINT, "different items held"),
-        Column("item_value", ColumnType.BIGINT, "gold value of all items held"),
+        Column("item_value", ColumnType.BIGINT, "gold value of all items held, by the catalog of then"),
         Column("items", ColumnType.HOLDINGS, "new quantities of the items that changed; all of them at creation"),
     ),
     (
-        _states_of("event_type = 'player_created'"),
+        _states_of(_STATES_OF_PLAYERS),
         _states_of("event_type in ('trade_accepted', 'offer_made', 'offer_closed')", "player_1."),
         _states_of("event_type = 'trade_accepted'", "player_2."),
     ),
 )
+
+PLAYERS: Final = View(
+    "players",
+    "player",
+    ("realm", "player_id"),
+    (
+        _REALM,
+        Column("player_id", ColumnType.BIGINT, "the player"),
+        Column("username", ColumnType.STRING, "its newest one; null once it is forgotten", nullable=True),
+        Column("external_id", ColumnType.STRING, "what the game calls it; null if nothing or forgotten", nullable=True),
+        Column("player_class", ColumnType.STRING, "its class"),
+        Column("created_at", ColumnType.TIMESTAMP, "when it was created (UTC)"),
+        Column("forgotten_at", ColumnType.TIMESTAMP, "when it was forgotten (UTC); null if it was not", nullable=True),
+    ),
+    (
+        Branch(
+            "event_type in ('player_created', 'player_renamed', 'player_forgotten')",
+            {
+                # that of its newest event, which has none if it was forgotten
+                "username": "max_by(username, sequence)",
+                "external_id": "if(count_if(event_type = 'player_forgotten') = 0, max(external_id))",
+                "player_class": "max(player_class)",
+                "created_at": "min(occurred_at)",
+                "forgotten_at": "max(if(event_type = 'player_forgotten', occurred_at))",
+            },
+            group_by="realm, player_id",
+        ),
+    ),
+)
+
+# ---------------------------------------------------------------- what the game gives and takes
+
+_ADJUSTMENTS: Final = "event_type in ('player_adjusted', 'adjustment_rejected')"
+_ADJUSTMENT_STATUS: Final = "if(event_type = 'player_adjusted', 'accepted', 'rejected')"
+_ADJUSTMENT_ID = Column("adjustment_id", ColumnType.STRING, "the caller's or the engine's name of the adjustment")
+_ADJUSTMENT_REASON = Column("adjustment_reason", ColumnType.STRING, "why the game gives or takes")
+
+
+def _goods(direction: str) -> tuple[Column, ...]:
+    return (
+        Column(f"{direction}_gold", ColumnType.BIGINT, f"gold {direction}"),
+        Column(
+            f"{direction}_item_value",
+            ColumnType.BIGINT,
+            f"gold value of the items {direction}; null if one is unknown or it exceeds 2^53-1",
+            nullable=True,
+        ),
+        Column(f"{direction}_items", ColumnType.HOLDINGS, f"item units {direction}"),
+    )
+
+
+def _goods_expressions() -> Iterator[tuple[str, str]]:
+    for direction in ("given", "taken"):
+        yield f"{direction}_gold", f"{direction}.gold"
+        yield f"{direction}_item_value", f"{direction}.item_value"
+        yield f"{direction}_items", _holdings(f"{direction}.items")
+
+
+ADJUSTMENTS: Final = View(
+    "adjustments",
+    "decided adjustment",
+    ("realm", "sequence"),
+    (
+        _REALM,
+        _SEQUENCE,
+        _OCCURRED_AT,
+        _ADJUSTMENT_ID,
+        _STATUS,
+        Column("reason", ColumnType.STRING, "why it was rejected; null if accepted", nullable=True),
+        Column("player_id", ColumnType.BIGINT, "the player"),
+        _ADJUSTMENT_REASON,
+        Column("reference", ColumnType.STRING, "the game's own note", nullable=True),
+        *_goods("given"),
+        *_goods("taken"),
+    ),
+    (Branch(_ADJUSTMENTS, {"status": _ADJUSTMENT_STATUS, **dict(_goods_expressions())}),),
+)
+
+
+def _adjustment_lines_of(direction: str) -> Branch:
+    line = {name: f"line.{name}" for name in ("item_id", "quantity", "value")}
+    return Branch(
+        _ADJUSTMENTS,
+        {"status": _ADJUSTMENT_STATUS, "direction": f"'{direction}'", **line},
+        f"cross join unnest({direction}.items) as line (item_id, quantity, value)",
+    )
+
+
+ADJUSTMENT_LINES: Final = View(
+    "adjustment_lines",
+    "item line of a decided adjustment",
+    ("realm", "sequence", "direction", "item_id"),
+    (
+        _REALM,
+        _SEQUENCE,
+        _OCCURRED_AT,
+        _ADJUSTMENT_ID,
+        _STATUS,
+        Column("direction", ColumnType.STRING, "given or taken"),
+        Column("player_id", ColumnType.BIGINT, "the player"),
+        _ADJUSTMENT_REASON,
+        Column("item_id", ColumnType.BIGINT, "the item"),
+        Column("quantity", ColumnType.BIGINT, "units"),
+        Column("value", ColumnType.BIGINT, "gold value of one unit; null if the item is unknown", nullable=True),
+    ),
+    (_adjustment_lines_of("given"), _adjustment_lines_of("taken")),
+)
+
+# ---------------------------------------------------------------- the catalog
+
+_CATALOGS: Final = "event_type = 'catalog_published'"
+_EACH_ITEM: Final = "cross join unnest(catalog_items) as item (item_id, name, level, value)"
+_EACH_CLASS: Final = "cross join unnest(catalog_classes) as class (name, weight, gold, items)"
+_CATALOG_VERSION = Column("catalog_version", ColumnType.BIGINT, "the newest version of the catalog that has it")
+
+
+def _newest(row: str, *names: str) -> dict[str, str]:
+    """Of the newest version that has the row."""
+    return {
+        **{name: f"max_by({row}.{name}, sequence)" for name in names},
+        "catalog_version": "max_by(catalog_version, sequence)",
+    }
+
+
+_ITEM_COLUMNS: Final = (
+    Column("item_id", ColumnType.BIGINT, "the item"),
+    Column("name", ColumnType.STRING, "its name"),
+    Column("level", ColumnType.BIGINT, "its level"),
+    Column("value", ColumnType.BIGINT, "gold value of one unit"),
+)
+
+ITEMS: Final = View(
+    "items",
+    "kind of item that was ever in the catalog, as it was last",
+    ("realm", "item_id"),
+    (_REALM, *_ITEM_COLUMNS, _CATALOG_VERSION),
+    (
+        Branch(
+            _CATALOGS,
+            {"item_id": "item.item_id", **_newest("item", "name", "level", "value")},
+            _EACH_ITEM,
+            "realm, item.item_id",
+        ),
+    ),
+)
+
+ITEM_VALUES: Final = View(
+    "item_values",
+    "kind of item in a version of the catalog",
+    ("realm", "catalog_version", "item_id"),
+    (
+        _REALM,
+        Column("catalog_version", ColumnType.BIGINT, "the version of the catalog"),
+        Column("sequence", ColumnType.BIGINT, "the event from which on this holds, until that of the next version"),
+        Column("since", ColumnType.TIMESTAMP, "when it was published (UTC)"),
+        *_ITEM_COLUMNS,
+    ),
+    (
+        Branch(
+            _CATALOGS,
+            {"since": "occurred_at", **{column.name: f"item.{column.name}" for column in _ITEM_COLUMNS}},
+            _EACH_ITEM,
+        ),
+    ),
+)
+
+CLASSES: Final = View(
+    "classes",
+    "class that was ever in the catalog, as it was last",
+    ("realm", "name"),
+    (
+        _REALM,
+        Column("name", ColumnType.STRING, "its name"),
+        Column("weight", ColumnType.BIGINT, "its share of random draws"),
+        Column("gold", ColumnType.BIGINT, "gold that it starts with"),
+        Column("items", ColumnType.HOLDINGS, "item units that it starts with"),
+        _CATALOG_VERSION,
+    ),
+    (
+        Branch(
+            _CATALOGS,
+            {"name": "class.name", **_newest("class", "weight", "gold", "items")},
+            _EACH_CLASS,
+            "realm, class.name",
+        ),
+    ),
+)
+
+# ---------------------------------------------------------------- offers
 
 OFFERS: Final = View(
     "offers",
@@ -397,4 +595,7 @@ DEAD_LETTERS: Final = View(
     ),
 )
 
-VIEWS: Final = (TRADES, TRADE_LINES, PLAYER_STATES, OFFERS, DEAD_LETTERS)
+VIEWS: Final = (
+    TRADES, TRADE_LINES, PLAYERS, PLAYER_STATES, OFFERS, ADJUSTMENTS, ADJUSTMENT_LINES, ITEMS, ITEM_VALUES, CLASSES,
+    DEAD_LETTERS,
+)  # fmt: skip

@@ -10,6 +10,7 @@ from flask_swagger_ui import get_swaggerui_blueprint
 from werkzeug.exceptions import HTTPException
 
 from app.auth import Authenticator
+from app.economy import load_economy
 from app.errors import RequestError
 from app.http import metrics, openapi, responses
 from app.http.guard import Guard
@@ -28,12 +29,15 @@ class _Engine(Flask):
         return func
 
 
-def create_app(settings: Settings | None = None) -> Flask:
-    """The engine, with settings from the environment unless given."""
+def create_app(settings: Settings | None = None, *, is_new: bool = True) -> Flask:
+    """The engine, with settings from the environment unless given.
+
+    `is_new` unless this process follows another one of the same engine, which the realm has taken (store/catalog.py).
+    """
     settings = settings or load_settings(os.environ)
     configure_logs(settings.log_level)
     client, authenticator = connect(settings), Authenticator(settings)
-    store = Store(client, settings)
+    store = Store(client, settings, load_economy(settings), is_new=is_new)
     guard = Guard(settings, authenticator, Rates(client, settings.realm), store.tokens)
     services = Services(settings, store, authenticator, guard)
     app = _Engine(__name__)

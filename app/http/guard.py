@@ -111,8 +111,8 @@ def _check_rights(operation: Operation, caller: Caller) -> None:
     asked = f"{operation.method} {operation.path}"
     if caller.player_id is not None and operation.access is not Access.PLAYER:
         raise Forbidden(f"{asked} is for the game server, not for players")
-    if caller.player_id is None and caller.scope < operation.scope:
-        raise Forbidden(f"{asked} is for service keys of scope {operation.scope.name.lower()}")
+    if caller.player_id is None and operation.scope not in caller.scope:
+        raise Forbidden(f"{asked} is for service keys of scope {operation.scope.words}")
 
 
 def _operation() -> Operation | None:

@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -59,6 +61,20 @@ logconfig_dict: dict[str, Any] = {
     "root": {"level": _settings.log_level, "handlers": ["stderr"]},
     "loggers": {"gunicorn.error": {"level": _settings.log_level, "handlers": ["stderr"], "propagate": False}},
 }
+
+
+_NOT_NOW: Final = 2
+"""Of `python -m app.publish`."""
+_engine: Final = {"is_new": True}
+
+
+def on_starting(_server: Any) -> None:
+    """Offers the economy to the realm; ends if it is refused. Workers that start later need not be taken again."""
+    # a process of its own: this one must not import what gevent changes in the workers
+    status = subprocess.run([sys.executable, "-m", "app.publish"], check=False).returncode
+    if status not in (0, _NOT_NOW):
+        sys.exit(status)
+    _engine["is_new"] = status == _NOT_NOW
 
 
 def child_exit(_server: Any, worker: Any) -> None:
@@ -182,7 +198,7 @@ def application() -> Callable[..., Iterable[bytes]]:
     # imported only now, for PROMETHEUS_MULTIPROC_DIR
     from app.http.app import create_app  # noqa: PLC0415
 
-    engine: Any = create_app()
+    engine: Any = create_app(is_new=_engine["is_new"])
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         statuses: list[str] = []

@@ -22,6 +22,7 @@ REQUESTS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0),
 )
 TRADES = Counter("haggle_trades", "Decided trades, repeats not counted again", ["status", "reason"])
+ADJUSTMENTS = Counter("haggle_adjustments", "Decided adjustments, repeats not counted again", ["status", "reason"])
 PLAYERS = Counter("haggle_players_created", "Players created")
 
 
@@ -42,6 +43,18 @@ def count_trades(reasons: Iterable[str]) -> None:
     """Counts decided trades, by the reason that each was refused for, or ''."""
     for reason, number in collections.Counter(reasons).items():
         trades(reason).inc(number)
+
+
+@cache
+def adjustments(reason: str) -> Counter:
+    """The decided adjustments that were refused for the reason, accepted ones with ''."""
+    return ADJUSTMENTS.labels("rejected" if reason else "accepted", reason)
+
+
+def count_adjustments(reasons: Iterable[str]) -> None:
+    """Counts decided adjustments, as `count_trades`."""
+    for reason, number in collections.Counter(reasons).items():
+        adjustments(reason).inc(number)
 
 
 def render(store: Store) -> bytes:

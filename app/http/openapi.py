@@ -18,7 +18,7 @@ _GUARD_PROBLEMS: Final = {
     Access.SERVICE: (401, 403, 429),
     Access.PLAYER: (401, 403, 429),
 }
-_MAY: Final = {Scope.READ: "read", Scope.TRADE: "trade", Scope.ADMIN: "do everything"}
+_MAY: Final = {Scope.READ: "read", Scope.TRADE: "trade", Scope.ADJUST: "adjust", Scope.ADMIN: "do everything"}
 _SECURITY_SCHEMES: Final = {
     "service_key": {"type": "http", "scheme": "bearer", "description": "a key of the game server or of a job"},
     "player_token": {
@@ -107,7 +107,7 @@ def _problem_help(status: int) -> str:
 
 
 def _reasons() -> str:
-    lines = ["Reasons that a trade or an offer is refused for, in the order they are checked:", ""]
+    lines = ["Reasons that a trade, an offer or an adjustment is refused for, in the order they are checked:", ""]
     lines += [f"- `{reason}`: {reason.help}" for reason in Rejection]
     lines += ["", "Reasons of requests that were not decided:", ""]
     lines += [f"- `{reason}`: {reason.help}" for reason in Problem]

@@ -11,10 +11,10 @@ from typing import Any, Final
 import msgspec
 
 from app.auth import Scope
-from app.contract.limits import MAX_AMOUNT, MAX_PAGE, MAX_PLAYERS_PAGE, Name, Place
+from app.contract.limits import MAX_AMOUNT, MAX_PAGE, MAX_PLAYERS_PAGE, ExternalId, Name, Place
 from app.errors import InvalidRequest
 from app.http import requests, responses
-from app.http.requests import decoded, decoded_batch, decoded_or_empty
+from app.http.requests import decoded, decoded_adjustments, decoded_batch, decoded_or_empty
 
 
 class Access(Enum):
@@ -94,6 +94,7 @@ IF_NONE_MATCH: Final = _text(
 PLAYER_ID: Final = _integer("player_id", "path", (1, MAX_AMOUNT), "the player")
 TRADE_ID: Final = _text("trade_id", "path", "the trade", minLength=1)
 OFFER_ID: Final = _text("offer_id", "path", "the offer", minLength=1)
+EXTERNAL_ID: Final = _name("external_id", "query", "what the game calls the player", ExternalId)
 AFTER: Final = _integer("cursor", "query", (0, MAX_AMOUNT), "next_cursor of the page before; 0 for the first", 0)
 FIRST: Final = _name("cursor", "query", "next_cursor of the page before; left out for the first", Place)
 
@@ -113,7 +114,8 @@ PLAYERS_LIMIT: Final = _limit(MAX_PLAYERS_PAGE, 100)
 class Operation:
     """One route. `answers` maps each status to its shape (None: text), `problems` lists those of errors.
 
-    `decode` makes what the route works on of a body of the shape `body`.
+    `needs`: the scope of service keys, if it is not to read for a GET and to trade for others. `decode` makes what the
+    route works on of a body of the shape `body`.
     """
 
     method: str
@@ -126,7 +128,7 @@ class Operation:
     body: Any = None
     decode: Callable[[bytes, Any], Any] = decoded
     problems: tuple[int, ...] = ()
-    is_for_admins: bool = False
+    needs: Scope | None = None
 
     def __post_init__(self) -> None:
         allowed = {
@@ -141,9 +143,7 @@ class Operation:
     @property
     def scope(self) -> Scope:
         """What a service key must have for it."""
-        if self.is_for_admins:
-            return Scope.ADMIN
-        return Scope.READ if self.method == "GET" else Scope.TRADE
+        return self.needs or (Scope.READ if self.method == "GET" else Scope.TRADE)
 
     @property
     def rule(self) -> str:
@@ -161,7 +161,7 @@ _Anyone, _Original, _Service, _Player = Access.ANYONE, Access.ORIGINAL, Access.S
 
 CREATE_PLAYER_ORIGINAL: Final = Operation(
     "PUT", "/create_player", _Original, Owner.GAME, "Create a player (original route)", {200: None},
-    body=requests.PlayerRequest, decode=decoded_or_empty, problems=_COMMAND,
+    body=requests.OriginalPlayerRequest, decode=decoded_or_empty, problems=_COMMAND,
 )  # fmt: skip
 TRADE_ORIGINAL: Final = Operation(
     "POST", "/trade", _Original, Owner.GAME, "Decide a trade (original route)", {200: responses.OriginalTradeResult},
@@ -169,11 +169,20 @@ TRADE_ORIGINAL: Final = Operation(
 )  # fmt: skip
 CREATE_PLAYER: Final = Operation(
     "POST", "/v1/players", _Service, Owner.GAME, "Create a player", {201: responses.Player},
-    body=requests.PlayerRequest, decode=decoded_or_empty, problems=_COMMAND,
+    (KEY,), requests.PlayerRequest, decoded_or_empty, (400, 408, 409, 413, 422, 503),
+)  # fmt: skip
+RENAME_PLAYER: Final = Operation(
+    "PATCH", "/v1/players/{player_id}", _Service, Owner.GAME, "Give a player another username",
+    {200: responses.Player}, (PLAYER_ID,), requests.RenameRequest, problems=(400, 404, 408, 409, 413, 422, 503),
+)  # fmt: skip
+FORGET_PLAYER: Final = Operation(
+    "DELETE", "/v1/players/{player_id}", _Service, Owner.GAME,
+    "Forget a player: its names are gone, and its account is closed", {200: responses.Player}, (PLAYER_ID,),
+    problems=(404, 503), needs=Scope.ADMIN,
 )  # fmt: skip
 LIST_PLAYERS: Final = Operation(
-    "GET", "/v1/players", _Service, Owner.GAME, "List players", {200: responses.PlayerPage},
-    (AFTER, PLAYERS_LIMIT), problems=(422, 503),
+    "GET", "/v1/players", _Service, Owner.GAME, "List players, or find the one of an external_id",
+    {200: responses.PlayerPage}, (AFTER, PLAYERS_LIMIT, EXTERNAL_ID), problems=(422, 503),
 )  # fmt: skip
 GET_PLAYER: Final = Operation(
     "GET", "/v1/players/{player_id}", _Player, Owner.PATH, "Get a player", {200: responses.Player, 304: None},
@@ -181,11 +190,11 @@ GET_PLAYER: Final = Operation(
 )  # fmt: skip
 CREATE_TOKEN: Final = Operation(
     "POST", "/v1/players/{player_id}/tokens", _Service, Owner.GAME, "Issue a player's token", {201: responses.Token},
-    (PLAYER_ID,), problems=(404, 409, 503), is_for_admins=True,
+    (PLAYER_ID,), problems=(404, 409, 503), needs=Scope.ADMIN,
 )  # fmt: skip
 REVOKE_TOKENS: Final = Operation(
     "DELETE", "/v1/players/{player_id}/tokens", _Service, Owner.GAME, "Take back all tokens of a player",
-    {200: responses.Revoked}, (PLAYER_ID,), problems=(404, 503), is_for_admins=True,
+    {200: responses.Revoked}, (PLAYER_ID,), problems=(404, 503), needs=Scope.ADMIN,
 )  # fmt: skip
 LIST_TRADES: Final = Operation(
     "GET", "/v1/players/{player_id}/trades", _Player, Owner.PATH,
@@ -207,6 +216,16 @@ CREATE_TRADES: Final = Operation(
 GET_TRADE: Final = Operation(
     "GET", "/v1/trades/{trade_id}", _Service, Owner.GAME, "Get a decided trade", {200: responses.TradeResult},
     (TRADE_ID,), problems=(404, 503),
+)  # fmt: skip
+CREATE_ADJUSTMENT: Final = Operation(
+    "POST", "/v1/adjustments", _Service, Owner.GAME, "Give a player gold and items, or take them: 201, 409 refused",
+    {201: responses.AdjustmentResult}, (KEY,), requests.AdjustmentRequest,
+    problems=(400, 408, 409, 413, 422, 503), needs=Scope.ADJUST,
+)  # fmt: skip
+CREATE_ADJUSTMENTS: Final = Operation(
+    "POST", "/v1/adjustments/batch", _Service, Owner.GAME, "Give and take many times, each for itself",
+    {200: responses.AdjustmentResults}, (KEY,), requests.AdjustmentBatchRequest, decoded_adjustments, _COMMAND,
+    Scope.ADJUST,
 )  # fmt: skip
 CREATE_OFFER: Final = Operation(
     "POST", "/v1/offers", _Player, Owner.PLAYER_1, "Make an offer: 201 made, 409 or 412 refused",
@@ -243,8 +262,9 @@ READY: Final = Operation(
 METRICS: Final = Operation("GET", "/metrics", _Anyone, Owner.NOBODY, "Prometheus metrics", {200: None})
 
 OPERATIONS: Final = (
-    CREATE_PLAYER_ORIGINAL, TRADE_ORIGINAL, CREATE_PLAYER, LIST_PLAYERS, GET_PLAYER, CREATE_TOKEN, REVOKE_TOKENS,
-    LIST_TRADES, LIST_OFFERS, CREATE_TRADE, CREATE_TRADES, GET_TRADE, CREATE_OFFER, GET_OFFER, ACCEPT_OFFER,
+    CREATE_PLAYER_ORIGINAL, TRADE_ORIGINAL, CREATE_PLAYER, LIST_PLAYERS, GET_PLAYER, RENAME_PLAYER, FORGET_PLAYER,
+    CREATE_TOKEN, REVOKE_TOKENS, LIST_TRADES, LIST_OFFERS, CREATE_TRADE, CREATE_TRADES, GET_TRADE, CREATE_ADJUSTMENT,
+    CREATE_ADJUSTMENTS, CREATE_OFFER, GET_OFFER, ACCEPT_OFFER,
     DECLINE_OFFER, CANCEL_OFFER, LIST_ITEMS, LIST_CLASSES, LIVE, READY, METRICS,
 )  # fmt: skip
 

@@ -9,10 +9,22 @@ from typing import Annotated, Literal, NamedTuple, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from app.contract.economy import ITEMS
-from app.contract.limits import MAX_AMOUNT, MAX_BATCH, MAX_LINES, Amount, Id, Name, Quantity, Username
-from app.contract.reasons import Problem
-from app.domain import Side, Versions
+from app.contract.economy import Economy
+from app.contract.limits import (
+    MAX_ADJUSTMENTS,
+    MAX_AMOUNT,
+    MAX_BATCH,
+    MAX_LINES,
+    Amount,
+    ExternalId,
+    Id,
+    Name,
+    Quantity,
+    Reference,
+    Username,
+)
+from app.contract.reasons import AdjustmentReason, Problem
+from app.domain import Adjustment, Side, Versions
 from app.errors import InvalidRequest, RequestError
 
 T = TypeVar("T")
@@ -25,11 +37,23 @@ class ItemQuantity(Struct, frozen=True, forbid_unknown_fields=True):
     quantity: Quantity
 
 
-class PlayerRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Body of PUT /create_player and POST /v1/players."""
+class OriginalPlayerRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of PUT /create_player."""
 
     username: Username | None = None
     player_class: str | None = None
+
+
+class PlayerRequest(OriginalPlayerRequest, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /v1/players; `external_id` is what the game calls the player, which no other may be called."""
+
+    external_id: ExternalId | None = None
+
+
+class RenameRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of PATCH /v1/players/{player_id}."""
+
+    username: Username
 
 
 class TradeSide(Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,6 +78,36 @@ class BatchRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     mode: Literal["independent", "all_or_nothing"]
     trades: Annotated[list[TradeRequest], Meta(min_length=1, max_length=MAX_BATCH)]
+
+
+Signed = Annotated[int, Meta(ge=-MAX_AMOUNT, le=MAX_AMOUNT)]
+
+
+class AdjustedItem(Struct, frozen=True, forbid_unknown_fields=True):
+    """Units of one item, above 0 to give them, below to take them."""
+
+    item_id: Id
+    quantity: Signed
+
+
+class AdjustmentRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /v1/adjustments: the game gives what is above 0, and takes what is below.
+
+    `reference` is the game's own note, such as a quest or a sale.
+    """
+
+    player_id: Id
+    reason: AdjustmentReason
+    gold: Signed = 0
+    items: Annotated[list[AdjustedItem], Meta(max_length=MAX_LINES)] = []
+    reference: Reference | None = None
+    adjustment_id: Name | None = None
+
+
+class AdjustmentBatchRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Body of POST /v1/adjustments/batch."""
+
+    adjustments: Annotated[list[AdjustmentRequest], Meta(min_length=1, max_length=MAX_ADJUSTMENTS)]
 
 
 class OfferRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,6 +169,7 @@ class OriginalSide(Struct, frozen=True, forbid_unknown_fields=True):
     gold_traded: Amount = 0
     version: Id | None = None
     held: Escrow | UnsetType = UNSET
+    external_id: str | UnsetType = UNSET
 
 
 class OriginalTradeRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,6 +199,22 @@ class Batch(NamedTuple):
 
     mode: str
     items: list[BatchItem]
+
+
+class AdjustmentItem(NamedTuple):
+    """One adjustment of a batch: its request, or why it is not one."""
+
+    request: AdjustmentRequest | None
+    problem: str = ""
+
+    @property
+    def adjustment_id(self) -> str | None:
+        """The name that it is given."""
+        return self.request.adjustment_id if self.request else None
+
+
+class _RawAdjustments(Struct):
+    adjustments: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=MAX_ADJUSTMENTS)]
 
 
 class _RawBatch(Struct):
@@ -185,6 +256,22 @@ def _item(raw: msgspec.Raw, place: int) -> BatchItem:
         return BatchItem(None, error.detail.replace("`$", f"`$.trades[{place}]"))
 
 
+def decoded_adjustments(raw: bytes, kind: type[AdjustmentBatchRequest]) -> list[AdjustmentItem]:
+    """The adjustments of a batch, some of which may not fit."""
+    try:
+        return [AdjustmentItem(request) for request in decoded(raw, kind).adjustments]
+    except InvalidRequest:
+        loose = decoded(raw, _RawAdjustments)
+        return [_adjustment_item(request, place) for place, request in enumerate(loose.adjustments)]
+
+
+def _adjustment_item(raw: msgspec.Raw, place: int) -> AdjustmentItem:
+    try:
+        return AdjustmentItem(decoded(raw, AdjustmentRequest))
+    except InvalidRequest as error:
+        return AdjustmentItem(None, error.detail.replace("`$", f"`$.adjustments[{place}]"))
+
+
 # ---------------------------------------------------------------- what is made of them
 
 
@@ -204,22 +291,31 @@ def _side(side: TradeSide, name: str, seen: Versions) -> Side:
     return Side(side.player_id, side.gold, _added_up(side.items, f"{name}.items"), version)
 
 
-def original_sides(request: OriginalTradeRequest) -> tuple[Side, Side]:
+def adjustment(request: AdjustmentRequest, name: str) -> Adjustment:
+    """The adjustment; raises InvalidRequest if it gives and takes nothing."""
+    items = {item_id: units for item_id, units in _added_up(request.items, "items").items() if units}
+    if not request.gold and not items:
+        raise InvalidRequest("an adjustment gives or takes gold or items - at `$`")
+    return Adjustment(name, request.player_id, request.gold, items, request.reason, request.reference)
+
+
+def original_sides(request: OriginalTradeRequest, economy: Economy) -> tuple[Side, Side]:
     """Both sides of the original route, where the states that were sent must be the stored ones."""
-    return _original_side(request.player_1, "player_1"), _original_side(request.player_2, "player_2")
+    one, two = request.player_1, request.player_2
+    return _original_side(one, "player_1", economy), _original_side(two, "player_2", economy)
 
 
-def _original_side(side: OriginalSide, name: str) -> Side:
+def _original_side(side: OriginalSide, name: str, economy: Economy) -> Side:
     items = _added_up(side.items_traded, f"{name}.items_traded")
-    return Side(side.player_id, side.gold_traded, items, side.version, seen_state(side))
+    return Side(side.player_id, side.gold_traded, items, side.version, seen_state(side, economy))
 
 
-def _added_up(lines: Sequence[ItemQuantity | TradedItem], where: str) -> dict[int, int]:
+def _added_up(lines: Sequence[ItemQuantity | TradedItem | AdjustedItem], where: str) -> dict[int, int]:
     """Units per item, an item listed twice added up; raises InvalidRequest beyond 2^53-1."""
     units: dict[int, int] = {}
     for line in lines:
         units[line.item_id] = units.get(line.item_id, 0) + line.quantity
-        if units[line.item_id] > MAX_AMOUNT:
+        if abs(units[line.item_id]) > MAX_AMOUNT:
             raise InvalidRequest(f"the quantities of item {line.item_id} add up to more than 2^53-1 - at `$.{where}`")
     return units
 
@@ -229,28 +325,29 @@ def item_quantities(units: dict[int, int]) -> list[ItemQuantity]:
     return [ItemQuantity(*line) for line in units.items()]
 
 
-def seen_state(side: OriginalSide) -> str:
+def seen_state(side: OriginalSide, economy: Economy) -> str:
     """The text that the Lua functions compare with the stored state (`seen_state_text` in lua/rules.lua).
 
     A state that no player can be in, such as a forged item value, gives a text that never equals one.
     """
-    if not _is_consistent(side.inventory):
+    if not _is_consistent(side.inventory, economy):
         return "inconsistent"
     held = sorted((item.item_id, item.quantity) for item in side.inventory.items)
     parts = [side.username, side.player_class, str(side.gold), str(side.inventory.max_capacity)]
     return "\0".join(parts + [f"{item_id}:{quantity}" for item_id, quantity in held])
 
 
-def _is_consistent(inventory: Inventory) -> bool:
+def _is_consistent(inventory: Inventory, economy: Economy) -> bool:
     units = sum(item.quantity for item in inventory.items)
     return units + inventory.current_capacity == inventory.max_capacity and all(
-        item == _catalog_entry(item) for item in inventory.items
+        item == catalog_entry(economy, item.item_id, item.quantity) for item in inventory.items
     )
 
 
-def _catalog_entry(item: InventoryItem) -> InventoryItem | None:
-    known = ITEMS.get(item.item_id)
-    return None if known is None else InventoryItem(item.item_id, known.name, known.level, known.value, item.quantity)
+def catalog_entry(economy: Economy, item_id: int, quantity: int) -> InventoryItem | None:
+    """An item in an inventory, as the catalog describes it; None if it is not there."""
+    known = economy.items.get(item_id)
+    return None if known is None else InventoryItem(item_id, known.name, known.level, known.value, quantity)
 
 
 def check_names(trade_ids: Iterable[str]) -> None:

@@ -4,8 +4,9 @@ Every error becomes problem+json (RFC 9457) here.
 """
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 from flask import Response, current_app, request
@@ -14,13 +15,16 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from app import domain
 from app.contract import events
-from app.contract.economy import CLASSES, ITEMS
+from app.contract.economy import Economy
 from app.contract.events import Line
 from app.contract.limits import Amount, Id
-from app.contract.reasons import Problem, Rejection
+from app.contract.reasons import AdjustmentReason, Problem, Rejection
 from app.domain import OfferStatus
 from app.errors import RequestError, Unauthenticated
-from app.http.requests import Escrow, Inventory, InventoryItem, ItemQuantity, item_quantities
+from app.http.requests import AdjustedItem, Escrow, Inventory, ItemQuantity, catalog_entry, item_quantities
+from app.store.layout import as_time
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -29,15 +33,20 @@ _log = logging.getLogger(__name__)
 
 
 class Player(Struct, frozen=True, forbid_unknown_fields=True):
-    """A player's state, as every answer shows it; `held` is left out while nothing is held."""
+    """A player's state, as every answer shows it; `held` is left out while nothing is held.
+
+    `external_id` is left out if the game calls it nothing. One that was forgotten has no username, and is `closed`.
+    """
 
     player_id: Id
-    username: str
+    username: str | None
     player_class: str
     gold: Amount
     version: Id
     inventory: Inventory
     held: Escrow | UnsetType = UNSET
+    external_id: str | UnsetType = UNSET
+    closed: bool | UnsetType = UNSET
 
 
 class TradedSide(Struct, frozen=True):
@@ -99,6 +108,44 @@ class BatchResults(Struct, frozen=True):
     """One result per trade of the batch, in order."""
 
     results: list[BatchResult]
+
+
+class Adjustment(Struct, frozen=True):
+    """A decided adjustment, as it was sent."""
+
+    adjustment_id: str
+    status: Literal["accepted", "rejected"]
+    sequence: int
+    occurred_at: datetime
+    player_id: int
+    gold: int
+    items: list[AdjustedItem]
+    reason: AdjustmentReason
+    reference: str | UnsetType = UNSET
+
+
+class AdjustmentResult(Struct, frozen=True):
+    """A decided adjustment, and the player: after it, or, of one that was decided before, as it is now."""
+
+    adjustment: Adjustment
+    player: Player | None
+
+
+class AdjustmentResults(Struct, frozen=True):
+    """One result per adjustment of the batch, in order."""
+
+    results: list["BatchedAdjustment"]
+
+
+class BatchedAdjustment(Struct, frozen=True):
+    """What became of one adjustment of a batch, as of a trade."""
+
+    adjustment_id: str
+    status: Literal["accepted", "rejected", "invalid", "undecided"]
+    sequence: int | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+    detail: str | UnsetType = UNSET
+    replayed: bool = False
 
 
 class OfferedSide(Struct, frozen=True):
@@ -175,8 +222,9 @@ class CatalogItem(Struct, frozen=True):
 
 
 class ItemList(Struct, frozen=True):
-    """The catalog."""
+    """The catalog that is in force."""
 
+    catalog_version: int
     items: list[CatalogItem]
 
 
@@ -190,8 +238,10 @@ class StartingClass(Struct, frozen=True):
 
 
 class ClassList(Struct, frozen=True):
-    """The classes that players are drawn from."""
+    """The classes that players are drawn from, and how many item units a new one can carry."""
 
+    catalog_version: int
+    max_capacity: int
     classes: list[StartingClass]
 
 
@@ -220,7 +270,7 @@ class Liveness(Struct, frozen=True):
 
 
 class ProblemDetails(Struct, frozen=True):
-    """An error (RFC 9457). `reason` is stable; `trade` is there if the trade was decided and refused."""
+    """An error (RFC 9457). `reason` is stable; `trade` or `adjustment` is there if one was decided and refused."""
 
     type: str
     title: str
@@ -228,32 +278,36 @@ class ProblemDetails(Struct, frozen=True):
     reason: str
     detail: str
     trade: DecidedTrade | UnsetType = UNSET
+    adjustment: Adjustment | UnsetType = UNSET
 
 
 # ---------------------------------------------------------------- shapes of what is in the domain
 
 
-def player(found: domain.Player) -> Player:
+def player(found: domain.Player, economy: Economy) -> Player:
     """A player's state."""
-    held = Escrow(found.held_gold, item_quantities(found.held_items)) if found.held_gold or found.held_items else UNSET
     return Player(
-        found.player_id, found.username, found.player_class, found.gold, found.version, _inventory(found), held
+        found.player_id,
+        found.username,
+        found.player_class,
+        found.gold,
+        found.version,
+        _inventory(found, economy),
+        Escrow(found.held_gold, item_quantities(found.held_items)) if found.held_gold or found.held_items else UNSET,
+        found.external_id or UNSET,
+        found.is_closed or UNSET,
     )
 
 
-def player_or_none(found: domain.Player | None) -> Player | None:
+def player_or_none(found: domain.Player | None, economy: Economy) -> Player | None:
     """A player's state; None if there is no such player."""
-    return None if found is None else player(found)
+    return None if found is None else player(found, economy)
 
 
-def _inventory(found: domain.Player) -> Inventory:
-    items = [_inventory_item(*line) for line in found.items.items()]
+def _inventory(found: domain.Player, economy: Economy) -> Inventory:
+    # no item that is held is ever missing: one that is cannot leave the catalog
+    items = [entry for line in found.items.items() if (entry := catalog_entry(economy, *line))]
     return Inventory(found.max_capacity, found.max_capacity - found.item_units, items)
-
-
-def _inventory_item(item_id: int, quantity: int) -> InventoryItem:
-    item = ITEMS[item_id]
-    return InventoryItem(item_id, item.name, item.level, item.value, quantity)
 
 
 def decided_trade(decision: domain.Decision) -> DecidedTrade:
@@ -276,17 +330,40 @@ def _traded(side: events.Side | None) -> TradedSide | UnsetType:
 
 def batch_result(trade_id: str, result: domain.BatchResult) -> BatchResult:
     """What became of one trade of a batch."""
+    return _batched(BatchResult, trade_id, result)
+
+
+def adjustment_result(adjustment_id: str, result: domain.AdjustmentResult) -> BatchedAdjustment:
+    """What became of one adjustment of a batch."""
+    return _batched(BatchedAdjustment, adjustment_id, result)
+
+
+def _batched(kind: Callable[..., T], name: str, result: domain.BatchResult | domain.AdjustmentResult) -> T:
     match result.status:
         case "invalid":
-            return BatchResult(trade_id, "invalid", reason=Problem.INVALID_REQUEST, detail=result.detail)
+            return kind(name, "invalid", reason=Problem.INVALID_REQUEST, detail=result.detail)
         case "undecided":
-            return BatchResult(trade_id, "undecided", reason=result.reason)
+            return kind(name, "undecided", reason=result.reason)
         case "mismatch":
             reason = Problem.IDEMPOTENCY_MISMATCH
-            return BatchResult(trade_id, "invalid", reason=reason, detail=reason.help)
-    status: Literal["rejected", "accepted"] = "rejected" if result.reason else "accepted"
-    replayed = result.status != "decided"
-    return BatchResult(trade_id, status, result.sequence, result.reason or UNSET, replayed=replayed)
+            return kind(name, "invalid", reason=reason, detail=reason.help)
+    status = "rejected" if result.reason else "accepted"
+    return kind(name, status, result.sequence, result.reason or UNSET, replayed=result.status != "decided")
+
+
+def adjustment(decided: domain.Adjustment, result: domain.AdjustmentResult) -> Adjustment:
+    """A decided adjustment."""
+    return Adjustment(
+        adjustment_id=decided.adjustment_id,
+        status="rejected" if result.reason else "accepted",
+        sequence=result.sequence,
+        occurred_at=as_time(result.occurred_at),
+        player_id=decided.player_id,
+        gold=decided.gold,
+        items=[AdjustedItem(*line) for line in decided.items.items()],
+        reason=decided.reason,
+        reference=decided.reference or UNSET,
+    )
 
 
 def offer(found: domain.Offer) -> Offer:
@@ -307,19 +384,19 @@ def _offered(side: domain.Side) -> OfferedSide:
     return OfferedSide(side.player_id, side.gold, item_quantities(side.items))
 
 
-def catalog() -> ItemList:
+def catalog(economy: Economy) -> ItemList:
     """The catalog of items."""
-    return ItemList([CatalogItem(item.item_id, item.name, item.level, item.value) for item in ITEMS.values()])
+    items = [CatalogItem(item.item_id, item.name, item.level, item.value) for item in economy.items.values()]
+    return ItemList(economy.version, items)
 
 
-def classes() -> ClassList:
+def classes(economy: Economy) -> ClassList:
     """The classes that players are drawn from."""
-    return ClassList(
-        [
-            StartingClass(kind.name, kind.weight, kind.gold, item_quantities(dict(kind.items)))
-            for kind in CLASSES.values()
-        ]
-    )
+    found = [
+        StartingClass(kind.name, kind.weight, kind.gold, item_quantities(kind.items))
+        for kind in economy.classes.values()
+    ]
+    return ClassList(economy.version, economy.max_capacity, found)
 
 
 # ---------------------------------------------------------------- responses
@@ -340,10 +417,13 @@ def problem(
     reason: str,
     detail: str,
     headers: dict[str, str] | None = None,
-    trade: DecidedTrade | UnsetType = UNSET,
+    decided: DecidedTrade | Adjustment | None = None,
 ) -> Response:
-    """An error; `trade` is the trade that was decided and refused, if that is the error."""
-    details = ProblemDetails("about:blank", reason.replace("_", " ").capitalize(), status, reason, detail, trade)
+    """An error; `decided` is what was decided and refused, if that is the error."""
+    title = reason.replace("_", " ").capitalize()
+    trade = decided if isinstance(decided, DecidedTrade) else UNSET
+    adjusted = decided if isinstance(decided, Adjustment) else UNSET
+    details = ProblemDetails("about:blank", title, status, reason, detail, trade, adjusted)
     return Response(msgspec.json.encode(details), status, headers, content_type="application/problem+json")
 
 

@@ -12,7 +12,18 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from app import usecases
 from app.auth import Authenticator, Caller
 from app.contract.reasons import Problem, Rejection
-from app.domain import BatchResult, Decision, OfferDecision, Player, Trade, Versions
+from app.domain import (
+    Adjustment,
+    AdjustmentResult,
+    BatchResult,
+    Creation,
+    Decision,
+    NewPlayer,
+    OfferDecision,
+    Player,
+    Trade,
+    Versions,
+)
 from app.errors import Forbidden, InvalidRequest, RequestError, Unavailable
 from app.http import metrics, operations, requests, responses
 from app.http.guard import Guard, check_owner
@@ -78,7 +89,7 @@ class Call(NamedTuple):
     def shown(self, player: Player | None) -> responses.Player | None:
         """A player's state, if it is the caller's to see: a player sees its own only."""
         is_seen = player and self.caller.player_id in (None, player.player_id)
-        return responses.player(player) if player and is_seen else None
+        return responses.player(player, self.store.economy) if player and is_seen else None
 
 
 Route = Callable[[Call], Response]
@@ -128,7 +139,7 @@ def _content(limit_bytes: int) -> bytes:
 @_route(operations.CREATE_PLAYER_ORIGINAL)
 def create_player_original(call: Call) -> Response:
     """Creates a player; a text answer, as the original route gave."""
-    player = _create_player(call)
+    player = _create_player(call, NewPlayer(call.body.player_class, call.body.username)).player
     return responses.text(
         f"New {player.player_class} (player_id = {player.player_id}) with username = {player.username} created.\n"
     )
@@ -137,9 +148,10 @@ def create_player_original(call: Call) -> Response:
 @_route(operations.TRADE_ORIGINAL)
 def trade_original(call: Call) -> Response:
     """Decides a trade; 200 in every case, with `fail_reason` if it was refused."""
-    decision = _counted(usecases.decide_trade(call.store, call.name(), requests.original_sides(call.body)))
-    players = responses.player_or_none(decision.player_1), responses.player_or_none(decision.player_2)
-    result = responses.OriginalTradeResult(*players, decision.occurred_at, decision.reason or UNSET)
+    sides = requests.original_sides(call.body, call.store.economy)
+    decision = _counted(usecases.decide_trade(call.store, call.name(), sides))
+    one, two = (responses.player_or_none(each, call.store.economy) for each in (decision.player_1, decision.player_2))
+    result = responses.OriginalTradeResult(one, two, decision.occurred_at, decision.reason or UNSET)
     return responses.json(200, result, _replayed(decision))
 
 
@@ -149,15 +161,33 @@ def trade_original(call: Call) -> Response:
 @_route(operations.CREATE_PLAYER)
 def create_player(call: Call) -> Response:
     """Creates a player."""
-    player = _create_player(call)
-    headers = {"Location": f"/v1/players/{player.player_id}", "ETag": _entity_tag(player)}
-    return responses.json(201, responses.player(player), headers)
+    body: requests.PlayerRequest = call.body
+    creation = _create_player(call, NewPlayer(body.player_class, body.username, body.external_id, call.name()))
+    player = creation.player
+    headers = {"Location": f"/v1/players/{player.player_id}", "ETag": _entity_tag(player), **_replayed(creation)}
+    return responses.json(201, responses.player(player, call.store.economy), headers)
 
 
-def _create_player(call: Call) -> Player:
-    player = usecases.create_player(call.store, call.body.username, call.body.player_class)
-    metrics.PLAYERS.inc()
-    return player
+def _create_player(call: Call, new: NewPlayer) -> Creation:
+    creation = usecases.create_player(call.store, new)
+    if not creation.is_replayed:
+        metrics.PLAYERS.inc()
+    return creation
+
+
+@_route(operations.RENAME_PLAYER)
+def rename_player(call: Call) -> Response:
+    """Gives a player another username."""
+    player = usecases.rename_player(call.store, call.value(operations.PLAYER_ID), call.body.username)
+    return responses.json(200, responses.player(player, call.store.economy), {"ETag": _entity_tag(player)})
+
+
+@_route(operations.FORGET_PLAYER)
+def forget_player(call: Call) -> Response:
+    """Removes a player's names, and closes its account."""
+    player = usecases.forget_player(call.store, call.value(operations.PLAYER_ID))
+    _log.info("a player is forgotten", extra={"context": {"player_id": player.player_id, "caller": call.caller.name}})
+    return responses.json(200, responses.player(player, call.store.economy), {"ETag": _entity_tag(player)})
 
 
 @_route(operations.GET_PLAYER)
@@ -167,15 +197,19 @@ def get_player(call: Call) -> Response:
     headers = {"ETag": _entity_tag(player)}
     if headers["ETag"] in (call.value(operations.IF_NONE_MATCH) or ""):
         return Response(status=304, headers=headers)
-    return responses.json(200, responses.player(player), headers)
+    return responses.json(200, responses.player(player, call.store.economy), headers)
 
 
 @_route(operations.LIST_PLAYERS)
 def list_players(call: Call) -> Response:
-    """A page of players by id."""
-    cursor, limit = call.value(operations.AFTER), call.value(operations.PLAYERS_LIMIT)
-    players, next_cursor = usecases.list_players(call.store, cursor, limit)
-    return responses.json(200, responses.PlayerPage([responses.player(player) for player in players], next_cursor))
+    """A page of players by id; or the one of an external_id."""
+    cursor, limit, external_id = (call.value(each) for each in operations.LIST_PLAYERS.parameters)
+    if external_id is not None:
+        players, next_cursor = usecases.find_external(call.store, external_id), None
+    else:
+        players, next_cursor = usecases.list_players(call.store, cursor, limit)
+    shown = [responses.player(player, call.store.economy) for player in players]
+    return responses.json(200, responses.PlayerPage(shown, next_cursor))
 
 
 @_route(operations.CREATE_TOKEN)
@@ -263,6 +297,45 @@ def get_trade(call: Call) -> Response:
     return _trade_result(200, call, usecases.find_trade(call.store, call.value(operations.TRADE_ID)), {})
 
 
+# ---------------------------------------------------------------- adjustments
+
+
+@_route(operations.CREATE_ADJUSTMENT)
+def create_adjustment(call: Call) -> Response:
+    """Gives and takes: 201 done, 409 refused."""
+    name = call.name(call.body.adjustment_id, "adjustment_id") or usecases.new_name()
+    adjustment = requests.adjustment(call.body, name)
+    result, player = usecases.adjust(call.store, adjustment)
+    headers, decided = _replayed(result), responses.adjustment(adjustment, result)
+    if result.status == "decided":
+        metrics.count_adjustments([result.reason])
+    if result.reason:
+        reason = Rejection(result.reason)
+        return responses.problem(409, reason, reason.help, headers, decided)
+    return responses.json(201, responses.AdjustmentResult(decided, call.shown(player)), headers)
+
+
+@_route(operations.CREATE_ADJUSTMENTS)
+def create_adjustments(call: Call) -> Response:
+    """Gives and takes many times: a result for each, in order."""
+    items: list[requests.AdjustmentItem] = call.body
+    names = usecases.batch_names(call.name(), [item.adjustment_id for item in items])
+    due = [_adjustment_or_result(*each) for each in zip(names, items, range(len(items)), strict=True)]
+    results = usecases.adjust_each(call.store, due)
+    metrics.count_adjustments(result.reason for result in results if result.status == "decided")
+    shown = [responses.adjustment_result(name, result) for name, result in zip(names, results, strict=True)]
+    return responses.json(200, responses.AdjustmentResults(shown))
+
+
+def _adjustment_or_result(name: str, item: requests.AdjustmentItem, place: int) -> Adjustment | AdjustmentResult:
+    if item.request is None:
+        return AdjustmentResult("invalid", detail=item.problem)
+    try:
+        return requests.adjustment(item.request, name)
+    except InvalidRequest as error:
+        return AdjustmentResult("invalid", detail=error.detail.replace("`$", f"`$.adjustments[{place}]"))
+
+
 # ---------------------------------------------------------------- offers
 
 
@@ -312,15 +385,15 @@ def cancel_offer(call: Call) -> Response:
 
 
 @_route(operations.LIST_ITEMS)
-def list_items(_call: Call) -> Response:
-    """The catalog of items."""
-    return responses.json(200, responses.catalog())
+def list_items(call: Call) -> Response:
+    """The catalog of items that is in force."""
+    return responses.json(200, responses.catalog(call.store.economy_in_force()))
 
 
 @_route(operations.LIST_CLASSES)
-def list_classes(_call: Call) -> Response:
+def list_classes(call: Call) -> Response:
     """The classes that players are drawn from."""
-    return responses.json(200, responses.classes())
+    return responses.json(200, responses.classes(call.store.economy_in_force()))
 
 
 @_route(operations.LIVE)
@@ -391,8 +464,9 @@ def _refused_status(reason: Rejection) -> int:
     return 412 if reason is Rejection.STALE_STATE and "If-Match" in request.headers else 409
 
 
-def _replayed(decision: Decision | OfferDecision) -> dict[str, str]:
-    return {"Idempotent-Replayed": "true"} if decision.is_replayed else {}
+def _replayed(decision: Decision | OfferDecision | Creation | AdjustmentResult) -> dict[str, str]:
+    is_replayed = decision.status == "replayed" if isinstance(decision, AdjustmentResult) else decision.is_replayed
+    return {"Idempotent-Replayed": "true"} if is_replayed else {}
 
 
 def _entity_tag(player: Player) -> str:

@@ -1,4 +1,7 @@
-"""Ends offers whose time is over; what they held is free again. The engine ends those that it comes upon itself."""
+"""Ends offers whose time is over, or of which a player was forgotten; what they held is free again.
+
+The engine ends those that it comes upon itself.
+"""
 
 import logging
 from typing import Final
@@ -15,10 +18,12 @@ EXPIRED: Final = Counter("haggle_offers_expired", "Offers whose time was over")
 
 
 def expire_offers(store: Store) -> None:
-    """Ends those that are due; while Redis is away they stay due."""
+    """Ends those that are to end; while Redis is away they stay due."""
     try:
         while ended := store.offers.expire(_AT_ONCE):
             EXPIRED.inc(ended)
             _log.info("offers have expired", extra={"context": {"offers": ended}})
+        # some now, the others when it is called again: a full outbox takes none
+        store.players.close_accounts(_AT_ONCE)
     except Unavailable as error:
-        _log.warning("offers cannot expire now", extra={"context": {"error": str(error)}})
+        _log.warning("offers cannot end now", extra={"context": {"error": str(error)}})

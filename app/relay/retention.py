@@ -14,6 +14,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from app.errors import Unavailable
+from app.relay.files import Files
 from app.settings import Settings
 from app.store import Store
 from app.store.memory import Memory, write_memory
@@ -50,6 +51,7 @@ class Retention:
         self._seen: deque[tuple[float, int]] = deque()
         self._looked_at = float("-inf")
         self._answers_s = settings.answer_full_s
+        self._files = Files(client, settings.realm)
 
     def go_on(self) -> None:
         """Forgets what is too old, a bounded part of it, and looks at the memory now and then."""
@@ -58,6 +60,7 @@ class Retention:
             if self._clock() - self._looked_at >= _LOOK_INTERVAL_S:
                 self._looked_at = self._clock()
                 self._look()
+                self._files.go_on()
         except (RedisError, Unavailable) as error:
             _log.warning("what is old cannot be forgotten now", extra={"context": {"error": str(error)}})
 

@@ -24,7 +24,7 @@ from kafka.admin import (
 from kafka.errors import KafkaError, KafkaTimeoutError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 from kafka.partitioner import murmur2
 
-from app.settings import Settings
+from app.settings import SEGMENT_HOURS, Settings
 from app.store.outbox import OutboxEvent
 
 _CONNECT_TIMEOUT_MS: Final = 10_000
@@ -111,6 +111,8 @@ def topic_config(settings: Settings) -> dict[str, str | None]:
         "retention.bytes": str(size) if size else None,
         "retention.ms": str(hours * _HOUR_MS) if hours else None,
         "segment.bytes": str(segment_bytes) if size else None,
+        # so long at most after its time a record stays, which a segment that is not full would keep
+        "segment.ms": str(SEGMENT_HOURS * _HOUR_MS),
     }
 
 

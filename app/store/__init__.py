@@ -1,10 +1,15 @@
 """Redis as the store of players, trades, batches, offers and the outbox of events of one realm."""
 
+from contextlib import suppress
+
 from redis import Redis
 
-from app.errors import StoreFull
+from app.contract.economy import Economy
+from app.errors import StoreFull, Unavailable
 from app.settings import Settings
+from app.store.adjustments import Adjustments
 from app.store.batches import Batches
+from app.store.catalog import Catalog
 from app.store.client import store_errors
 from app.store.functions import Functions, FunctionsOfOneConnection
 from app.store.keys import Keys
@@ -19,16 +24,35 @@ from app.store.trades import Trades
 class Store:
     """The stores of one realm. Their methods raise Unavailable when Redis cannot serve them."""
 
-    def __init__(self, client: Redis, settings: Settings) -> None:
+    def __init__(
+        self, client: Redis, settings: Settings, economy: Economy | None = None, *, is_new: bool = True
+    ) -> None:
+        """`economy` is what an engine offers its realm (catalog.py); who shows no items, as the relay, has none."""
         self._client = client
         self._keys = Keys(settings.realm)
         self._decided_keep_s = settings.decided_keep_s
-        self._functions = Functions(client, settings)
+        call = Functions(client, settings).call
+        self.catalog = Catalog(call, economy, is_new=is_new) if economy else None
+        self._functions = Functions(client, settings, self.catalog)
+        functions_of_groups = [FunctionsOfOneConnection(client, settings, self.catalog) for _ in range(2)]
         self.players = Players(client, self._keys, self._functions)
-        self.trades = Trades(self._functions, FunctionsOfOneConnection(client, settings))
+        self.trades = Trades(self._functions, functions_of_groups[0])
+        self.adjustments = Adjustments(self._functions, functions_of_groups[1])
         self.batches = Batches(self._functions)
         self.tokens = Tokens(client, self._keys, settings.token_ttl_s)
         self.offers = Offers(self._functions, settings.offers_max_open)
+
+    @property
+    def economy(self) -> Economy:
+        """The economy that is in force, as an engine's store knows it."""
+        assert self.catalog, "only an engine's store knows it"
+        return self.catalog.economy
+
+    def economy_in_force(self) -> Economy:
+        """The economy that is in force now; before Redis has ever answered, the one that is offered."""
+        with suppress(Unavailable):
+            self._functions.call("takes_commands")
+        return self.economy
 
     def is_full(self) -> bool:
         """Whether Redis has no room for commands; raises Unavailable while it is away or read-only."""

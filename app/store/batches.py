@@ -59,7 +59,7 @@ class Batches:
         """What is known already of the trades of a batch; raises IdempotencyMismatch."""
         found: list[BatchResult | None] = []
         for part in in_calls(trades):
-            stored = self._functions.call("decisions", b"".join(digest_of_trade(trade.trade_id) for trade in part))
+            stored, _ = self._functions.call("decisions", b"".join(digest_of_trade(trade.trade_id) for trade in part))
             found += [_stored_result(*pair) for pair in zip(part, stored, strict=True)]
         return found
 

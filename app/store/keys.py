@@ -2,6 +2,9 @@
 
 from typing import Final, NamedTuple
 
+NAMES_IN_SHARD: Final = 64
+"""Players whose names stand in one hash, which Redis packs into a string."""
+
 OF_FUNCTIONS: Final = {
     "SEQUENCE_KEY": "sequence",
     "OUTBOX_KEY": "outbox",
@@ -15,6 +18,14 @@ OF_FUNCTIONS: Final = {
     "OPEN_OFFERS_PREFIX": "offers:",
     "OFFER_EXPIRY_KEY": "offer_expiry",
     "PLAYER_COUNT_KEY": "players",
+    "NAMES_PREFIX": "names:",
+    "EXTERNAL_PREFIX": "external:",
+    "CATALOG_KEY": "catalog",
+    "CATALOG_TAG_KEY": "catalog_tag",
+    "CATALOGS_KEY": "catalogs",
+    "SUPPLY_KEY": "supply",
+    "CLOSING_KEY": "closing",
+    "FORGOTTEN_AT_KEY": "forgotten_at",
 }
 """The KEYS of every Lua function, in their order, by the names that Lua has for them; an id follows a prefix."""
 
@@ -64,6 +75,20 @@ class Keys(NamedTuple):
     def player(self, player_id: int | str) -> str:
         """One player, packed."""
         return self._key(f"{OF_FUNCTIONS['PLAYER_PREFIX']}{player_id}")
+
+    def names(self, player_id: int) -> str:
+        """Hash of the names of some players, by player_id (lua/players.lua)."""
+        return self._key(f"{OF_FUNCTIONS['NAMES_PREFIX']}{player_id // NAMES_IN_SHARD}")
+
+    @property
+    def forgotten_at(self) -> str:
+        """When a player was forgotten last, in seconds since 1970."""
+        return self._key(OF_FUNCTIONS["FORGOTTEN_AT_KEY"])
+
+    @property
+    def rewritten_at(self) -> str:
+        """When Redis' append-only file was last made anew because of that."""
+        return self._key("rewritten_at")
 
     @property
     def memory(self) -> str:

@@ -7,18 +7,29 @@ come as either.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, cast
 
 from msgspec import Raw, Struct, json, msgpack
 
 from app.contract import events
-from app.contract.economy import ITEMS
-from app.contract.events import SCHEMA_VERSION, Event, ItemUnits, Line, SideAfter, State
+from app.contract.economy import Economy, Item, PlayerClass
+from app.contract.events import (
+    SCHEMA_VERSION,
+    CatalogClass,
+    CatalogItem,
+    Event,
+    Goods,
+    ItemUnits,
+    Line,
+    SideAfter,
+    State,
+)
 from app.contract.limits import MAX_AMOUNT
-from app.contract.reasons import OfferOutcome, Rejection
-from app.domain import BatchResult, Decision, Offer, Player, Side, Trade
+from app.contract.reasons import AdjustmentReason, OfferOutcome, Rejection
+from app.domain import Adjustment, AdjustmentResult, BatchResult, Decision, NewPlayer, Offer, Player, Side, Trade
+from app.store.keys import NAMES_IN_SHARD
 
 _Units = dict[int, int] | list[int]
 _Text = str | bool
@@ -37,12 +48,13 @@ _FINGERPRINT_BYTES: Final = 8
 class _Player(Struct, array_like=True):
     """`units`, `distinct` and `value` (in gold) count all items; `gold` and `items` count what offers hold too.
 
-    `offers`: open offers that it made, which hold `held_gold` and `held`. `last_trade`, `last_minute`: sequence and
-    minute of its newest accepted trade, under which the answer stands. `batch`: the batch in progress that marked it.
+    `catalog`: version of the catalog by which `value` is. Names stand elsewhere (lua/players.lua). `offers`: open
+    offers that it made, which hold `held_gold` and `held`. `last_trade`, `last_minute`: sequence and minute of its
+    newest accepted trade, under which the answer stands. `batch`: the batch in progress that marked it. `closed`: the
+    player was forgotten.
     """
 
     player_id: int
-    username: str
     player_class: str
     capacity: int
     gold: int
@@ -50,6 +62,7 @@ class _Player(Struct, array_like=True):
     units: int
     distinct: int
     value: int
+    catalog: int
     items: _Units
     held_gold: int
     held: _Units
@@ -57,6 +70,32 @@ class _Player(Struct, array_like=True):
     last_trade: _Number
     last_minute: _Number
     batch: _Text
+    closed: bool
+
+
+class _Item(Struct, array_like=True):
+    item_id: int
+    name: str
+    level: int
+    value: int
+
+
+class _Class(Struct, array_like=True):
+    name: str
+    weight: int
+    gold: int
+    items: list[tuple[int, int]]
+
+
+class _Catalog(Struct, array_like=True):
+    """`since_us`: when it was published, in µs since 1970."""
+
+    version: int
+    digest: str
+    max_capacity: int
+    since_us: int
+    items: list[_Item]
+    classes: list[_Class]
 
 
 class _State(Struct, array_like=True):
@@ -79,10 +118,39 @@ class _SideBody(Struct, array_like=True):
 class _CreatedBody(Struct, array_like=True):
     event_type: str
     player_id: int
-    username: str
     player_class: str
     max_capacity: int
     state: _State
+
+
+class _PlayerBody(Struct, array_like=True):
+    event_type: str
+    player_id: int
+    state: _State
+
+
+class _CatalogBody(Struct, array_like=True):
+    event_type: str
+    version: int
+    max_capacity: int
+    items: list[_Item]
+    classes: list[_Class]
+
+
+class _AdjustedBody(Struct, array_like=True):
+    event_type: str
+    adjustment_id: str
+    player_id: int
+    adjustment_reason: str
+    reference: _Text
+    reason: _Text
+    given_gold: int
+    given_value: int | bool
+    given_lines: list[tuple[int, int, int | bool]]
+    taken_gold: int
+    taken_value: int | bool
+    taken_lines: list[tuple[int, int, int | bool]]
+    state: _State | bool
 
 
 class _ExchangeBody(Struct, array_like=True):
@@ -116,9 +184,11 @@ class _Answer(Struct, array_like=True):
 
 
 class _SentLine(Struct, array_like=True):
+    """`unit_value`: room for what Lua puts there, as it finds it in the catalog."""
+
     item_id: int
     quantity: int
-    unit_value: int | bool
+    unit_value: bool = False
 
 
 class _SentSide(Struct, array_like=True):
@@ -139,27 +209,53 @@ class _SentTrade(Struct, array_like=True):
     fingerprint: bool = False
 
 
+class _SentAdjustment(Struct, array_like=True):
+    """Gold and quantities are given above 0, taken below."""
+
+    id: str
+    player_id: int
+    gold: int
+    lines: list[_SentLine]
+    reason: str
+    reference: _Text
+
+
 def lua_constants() -> Iterator[tuple[str, str | int]]:
     """The constants of the Lua library: bounds, and the place of each field of what is packed (from 1)."""
     yield "MAX_AMOUNT", MAX_AMOUNT
     yield "SWEEP_S", SWEEP_S
     yield "DIGEST_BYTES", _DIGEST_BYTES
     yield "FINGERPRINT_BYTES", _FINGERPRINT_BYTES
+    yield "NAMES_IN_SHARD", NAMES_IN_SHARD
     heads: dict[str, type[Struct]] = {
         "ANSWER": _Answer,
+        "ADJUSTED_BODY": _AdjustedBody,
         "BODY": _ExchangeBody,
-        "CREATED": _CreatedBody,
+        "CATALOG": _Catalog,
+        "CATALOG_BODY": _CatalogBody,
+        "CREATED_BODY": _CreatedBody,
+        "PLAYER_BODY": _PlayerBody,
         "SIDE_BODY": _SideBody,
         "STATE": _State,
     }
     for name, struct in heads.items():
         yield f"{name}_HEAD", f"'\\{_head(struct)}'"
-    yield "REASONS", "{" + ", ".join(f"'{reason}'" for reason in Rejection) + "}"
-    yield "REASON_PLACES", "{" + ", ".join(f"{name} = {n}" for n, name in enumerate(Rejection, start=1)) + "}"
-    packed = (("", _Player), ("ANSWER_", _Answer), ("BODY_", _ExchangeBody))
-    for prefix, struct in (*packed, ("TRADE_", _SentTrade), ("SIDE_", _SentSide), ("", _SentLine)):
+    kept: tuple[tuple[str, type[Struct]], ...] = (
+        ("", _Player), ("ANSWER_", _Answer), ("BODY_", _ExchangeBody), ("SIDE_BODY_", _SideBody),
+        ("CATALOG_", _Catalog), ("ITEM_", _Item), ("CLASS_", _Class),
+    )  # fmt: skip
+    sent: tuple[tuple[str, type[Struct]], ...] = (
+        ("TRADE_", _SentTrade), ("SIDE_", _SentSide), ("", _SentLine), ("ADJUSTMENT_", _SentAdjustment),
+    )  # fmt: skip
+    for prefix, struct in (*kept, *sent):
         for place, name in enumerate(struct.__struct_fields__, start=1):
             yield f"{prefix}{name.upper()}", place
+
+
+def lua_reasons() -> Iterator[tuple[str, str]]:
+    """Lua's tables of the reasons by their places, and of the places by reason."""
+    yield "REASONS", "{" + ", ".join(f"'{reason}'" for reason in Rejection) + "}"
+    yield "REASON_PLACES", "{" + ", ".join(f"{name} = {n}" for n, name in enumerate(Rejection, start=1)) + "}"
 
 
 def _head(struct: type[Struct]) -> int:
@@ -178,19 +274,36 @@ def pack_sides(*sides: Side) -> bytes:
     return encode([_sent_side(side) for side in sides])
 
 
-def pack_units(units: dict[int, int]) -> bytes:
-    """Units by item_id, as lines."""
-    return encode(_sent_lines(units))
+def pack_adjustments(adjustments: Sequence[Adjustment]) -> tuple[bytes, bytes]:
+    """Adjustments, and of each its digest and fingerprint, as `pack_trades`."""
+    tells = b"".join(_digest(b"adjustment/", each.adjustment_id) + fingerprint(each) for each in adjustments)
+    return encode([_sent_adjustment(each) for each in adjustments]), tells
+
+
+def pack_catalog(economy: Economy) -> tuple[bytes, bytes]:
+    """The items and the classes of an economy."""
+    items = [_Item(item.item_id, item.name, item.level, item.value) for item in economy.items.values()]
+    classes = [_Class(each.name, each.weight, each.gold, list(each.items.items())) for each in economy.classes.values()]
+    return encode(items), encode(classes)
 
 
 def digest_of_trade(trade_id: str) -> bytes:
     """What stands for the name of a trade among records, too long for two names to share by chance."""
-    return hashlib.blake2b(b"trade/" + trade_id.encode(), digest_size=_DIGEST_BYTES).digest()
+    return _digest(b"trade/", trade_id)
 
 
 def digest_of_offer(offer_id: str) -> bytes:
     """What stands for the name of an offer."""
-    return hashlib.blake2b(b"offer/" + offer_id.encode(), digest_size=_DIGEST_BYTES).digest()
+    return _digest(b"offer/", offer_id)
+
+
+def digest_of_creation(new: NewPlayer) -> bytes:
+    """What stands for the name of the command to create a player; empty if it has none."""
+    return _digest(b"player/", new.key) if new.key else b""
+
+
+def _digest(kind: bytes, name: str) -> bytes:
+    return hashlib.blake2b(kind + name.encode(), digest_size=_DIGEST_BYTES).digest()
 
 
 def fingerprint(content: Any) -> bytes:
@@ -208,41 +321,47 @@ def _sent_side(side: Side) -> _SentSide:
 
 
 def _sent_lines(units: dict[int, int]) -> list[_SentLine]:
-    return [
-        _SentLine(item_id, quantity, ITEMS[item_id].value if item_id in ITEMS else False)
-        for item_id, quantity in units.items()
-    ]
+    return [_SentLine(item_id, quantity) for item_id, quantity in units.items()]
+
+
+def _sent_adjustment(adjustment: Adjustment) -> _SentAdjustment:
+    lines, reference = _sent_lines(adjustment.items), adjustment.reference or False
+    return _SentAdjustment(
+        adjustment.adjustment_id, adjustment.player_id, adjustment.gold, lines, adjustment.reason, reference
+    )
 
 
 # ---------------------------------------------------------------- what comes back
 
 _answers: Final = msgpack.Decoder(_Answer)
 _players: Final = msgpack.Decoder(_Player)
-_player_or_false: Final = msgpack.Decoder(_Player | bool)
+_names: Final = msgpack.Decoder(list[str | int | bool])
+_catalogs: Final = msgpack.Decoder(_Catalog)
 _results: Final = msgpack.Decoder(list[BatchResult])
+_adjustment_results: Final = msgpack.Decoder(list[AdjustmentResult])
 _sides: Final = msgpack.Decoder(list[_SentSide])
 read_results: Final = _results.decode
 """The results of trades that are packed."""
+read_adjustment_results: Final = _adjustment_results.decode
+"""Those of adjustments."""
 
 
-def read_player(packed: bytes) -> Player:
-    """The player that is packed."""
-    return _player(_players.decode(packed))
+def read_player(packed: bytes, names: bytes | None) -> Player:
+    """The player that is packed, with its names as they are packed, None if they are forgotten or not to be shown."""
+    return _player(_players.decode(packed), names)
 
 
-def read_player_or_none(packed: bytes) -> Player | None:
-    """The player that is packed, or None for false."""
-    return _player_or_none(_player_or_false.decode(packed))
+def read_player_or_none(packed: bytes | None, names: bytes | None) -> Player | None:
+    """The player, or None for None."""
+    return None if packed is None else read_player(packed, names)
 
 
-def _player_or_none(packed: _Player | bool) -> Player | None:  # noqa: FBT001 false stands for no such player
-    return None if isinstance(packed, bool) else _player(packed)
-
-
-def _player(packed: _Player) -> Player:
+def _player(packed: _Player, names: bytes | None) -> Player:
+    external_id, *usernames = _names.decode(names) if names else (False, None)
     return Player(
         player_id=packed.player_id,
-        username=packed.username,
+        username=cast("str | None", usernames[-1]),
+        external_id=str(external_id) if external_id else None,
         player_class=packed.player_class,
         gold=packed.gold,
         version=packed.version,
@@ -251,6 +370,24 @@ def _player(packed: _Player) -> Player:
         items=_sorted(packed.items),
         held_gold=packed.held_gold,
         held_items=_sorted(packed.held),
+        is_closed=packed.closed,
+    )
+
+
+def username_at(names: bytes | None, version: int) -> str | None:
+    """The username that a player was given with its state of this version; None if it is forgotten."""
+    _, *pairs = _names.decode(names) if names else (False,)
+    return cast("str | None", dict(zip(pairs[::2], pairs[1::2], strict=True)).get(version))
+
+
+def read_catalog(packed: bytes) -> Economy:
+    """The catalog that is packed."""
+    catalog = _catalogs.decode(packed)
+    return Economy(
+        catalog.version,
+        catalog.max_capacity,
+        {item.item_id: Item(item.item_id, item.name, item.level, item.value) for item in catalog.items},
+        {each.name: PlayerClass(each.name, each.weight, each.gold, dict(each.items)) for each in catalog.classes},
     )
 
 
@@ -258,8 +395,11 @@ def _sorted(units: _Units) -> dict[int, int]:
     return dict(sorted(units.items()) if isinstance(units, dict) else enumerate(units, start=1))
 
 
-def decision(status: str, packed: bytes) -> Decision:
-    """The decision of an answer; `status` is how it came about: decided, replayed or recalled."""
+def decision(status: str, packed: bytes, names: Sequence[bytes | None] = (None, None)) -> Decision:
+    """The decision of an answer; `status` is how it came about: decided, replayed or recalled.
+
+    `names` are those of both players, if their states are to be shown.
+    """
     answer = _answers.decode(packed)
     body = answer.body
     return Decision(
@@ -270,8 +410,8 @@ def decision(status: str, packed: bytes) -> Decision:
         reason=Rejection(str(body.reason)) if body.reason else None,
         side_1=_side(body.player_1),
         side_2=_side(body.player_2),
-        player_1=_player_or_none(answer.player_1),
-        player_2=_player_or_none(answer.player_2),
+        player_1=None if isinstance(answer.player_1, bool) else _player(answer.player_1, names[0]),
+        player_2=None if isinstance(answer.player_2, bool) else _player(answer.player_2, names[1]),
         is_replayed=status != "decided",
         is_recalled=status == "recalled",
     )
@@ -312,28 +452,45 @@ def as_time(text: str) -> datetime:
 # ---------------------------------------------------------------- events
 
 _bodies: Final = msgpack.Decoder(list[Raw])
-_created: Final = msgpack.Decoder(_CreatedBody)
+_parts: Final = msgpack.Decoder(list[Raw])
+_text: Final = msgpack.Decoder(str)
 _exchanges: Final = msgpack.Decoder(_ExchangeBody)
-_CREATED_HEAD: Final = _head(_CreatedBody)
-"""How such a body begins, which those of other events do not."""
+_others: Final[dict[str, msgpack.Decoder[Any]]] = {
+    "catalog_published": msgpack.Decoder(_CatalogBody),
+    "player_created": msgpack.Decoder(_CreatedBody),
+    "player_renamed": msgpack.Decoder(_PlayerBody),
+    "player_forgotten": msgpack.Decoder(_PlayerBody),
+    "player_adjusted": msgpack.Decoder(_AdjustedBody),
+    "adjustment_rejected": msgpack.Decoder(_AdjustedBody),
+}
+_EXCHANGE_HEAD: Final = _head(_ExchangeBody)
+"""How the body of a trade or an offer begins, which those of other events do not."""
+
+NamesOf = Callable[[int], bytes | None]
+"""Gives the names of a player, packed."""
 
 
-def event_texts(realm: str, last_sequence: int, occurred_at: str, packed: bytes) -> list[tuple[int, bytes]]:
+def event_texts(
+    realm: str, last_sequence: int, occurred_at: str, packed: bytes, names_of: NamesOf
+) -> list[tuple[int, bytes]]:
     """The events of an outbox entry, the last with `last_sequence`: their sequence numbers and JSON texts."""
     bodies = _bodies.decode(packed)
     first = last_sequence - len(bodies) + 1
     found = (
-        _event(realm, sequence, occurred_at, _read_body(bytes(body)))
+        _event(realm, sequence, occurred_at, _read_body(bytes(body)), names_of)
         for sequence, body in enumerate(bodies, start=first)
     )
     return [(event.sequence, json.encode(event)) for event in found]
 
 
-def _read_body(packed: bytes) -> _CreatedBody | _ExchangeBody:
-    return _created.decode(packed) if packed[0] == _CREATED_HEAD else _exchanges.decode(packed)
+def _read_body(packed: bytes) -> Struct:
+    if packed[0] == _EXCHANGE_HEAD:
+        return _exchanges.decode(packed)
+    event_type = _text.decode(bytes(_parts.decode(packed)[0]))
+    return cast("Struct", _others[event_type].decode(packed))
 
 
-def _event(realm: str, sequence: int, occurred_at: str, body: _CreatedBody | _ExchangeBody) -> Event:
+def _event(realm: str, sequence: int, occurred_at: str, body: Struct, names_of: NamesOf) -> Event:
     envelope: dict[str, Any] = {
         "event_id": f"{realm}:{sequence}",
         "schema_version": SCHEMA_VERSION,
@@ -341,16 +498,71 @@ def _event(realm: str, sequence: int, occurred_at: str, body: _CreatedBody | _Ex
         "sequence": sequence,
         "occurred_at": as_time(occurred_at),
     }
-    if isinstance(body, _ExchangeBody):
-        return _exchange(body, envelope)
+    match body:
+        case _ExchangeBody():
+            return _exchange(body, envelope)
+        case _AdjustedBody():
+            return _adjusted(body, envelope)
+        case _CatalogBody():
+            return _published(body, envelope)
+        case _CreatedBody():
+            return _created(body, envelope, names_of(body.player_id))
+        case _PlayerBody():
+            return _of_player(body, envelope, names_of)
+    raise TypeError(f"no event has such a body: {body}")
+
+
+def _published(body: _CatalogBody, envelope: dict[str, Any]) -> Event:
+    return events.CatalogPublished(
+        catalog_version=body.version,
+        max_capacity=body.max_capacity,
+        catalog_items=[CatalogItem(item.item_id, item.name, item.level, item.value) for item in body.items],
+        catalog_classes=[
+            CatalogClass(each.name, each.weight, each.gold, [ItemUnits(*units) for units in each.items])
+            for each in body.classes
+        ],
+        **envelope,
+    )
+
+
+def _created(body: _CreatedBody, envelope: dict[str, Any], names: bytes | None) -> Event:
+    external_id = _names.decode(names)[0] if names else None
     return events.PlayerCreated(
         player_id=body.player_id,
-        username=body.username,
+        username=username_at(names, body.state.version),
+        external_id=cast("str | None", external_id or None),
         player_class=body.player_class,
         max_capacity=body.max_capacity,
         state=_state(body.state),
         **envelope,
     )
+
+
+def _of_player(body: _PlayerBody, envelope: dict[str, Any], names_of: NamesOf) -> Event:
+    state = _state(body.state)
+    if body.event_type == "player_forgotten":
+        return events.PlayerForgotten(player_id=body.player_id, state=state, **envelope)
+    username = username_at(names_of(body.player_id), state.version)
+    return events.PlayerRenamed(player_id=body.player_id, username=username, state=state, **envelope)
+
+
+def _adjusted(body: _AdjustedBody, envelope: dict[str, Any]) -> Event:
+    what: dict[str, Any] = {
+        "adjustment_id": body.adjustment_id,
+        "player_id": body.player_id,
+        "adjustment_reason": AdjustmentReason(body.adjustment_reason),
+        "reference": body.reference or None,
+        "given": _goods(body.given_gold, body.given_value, body.given_lines),
+        "taken": _goods(body.taken_gold, body.taken_value, body.taken_lines),
+        **envelope,
+    }
+    if body.reason:
+        return events.AdjustmentRejected(reason=Rejection(str(body.reason)), **what)
+    return events.PlayerAdjusted(state=_state(cast("_State", body.state)), **what)
+
+
+def _goods(gold: int, value: int | bool, lines: list[tuple[int, int, int | bool]]) -> Goods:  # noqa: FBT001
+    return Goods(gold=gold, item_value=_or_none(value), items=_lines(lines))
 
 
 def _exchange(body: _ExchangeBody, envelope: dict[str, Any]) -> Event:
@@ -374,7 +586,7 @@ def _exchange(body: _ExchangeBody, envelope: dict[str, Any]) -> Event:
 
 
 def _side(side: _SideBody) -> events.Side:
-    value, lines = _or_none(side.value), _lines(side)
+    value, lines = _or_none(side.value), _lines(side.lines)
     return events.Side(player_id=side.player_id, gold=side.gold, item_value=value, items=lines)
 
 
@@ -383,13 +595,13 @@ def _settled(side: _SideBody) -> SideAfter:
         player_id=side.player_id,
         gold=side.gold,
         item_value=_or_none(side.value),
-        items=_lines(side),
+        items=_lines(side.lines),
         state=_state(cast("_State", side.state)),
     )
 
 
-def _lines(side: _SideBody) -> list[Line]:
-    return [Line(item_id, quantity, _or_none(value)) for item_id, quantity, value in side.lines]
+def _lines(lines: list[tuple[int, int, int | bool]]) -> list[Line]:
+    return [Line(item_id, quantity, _or_none(value)) for item_id, quantity, value in lines]
 
 
 def _or_none(value: int | bool) -> int | None:  # noqa: FBT001 false stands for null

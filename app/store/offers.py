@@ -35,13 +35,13 @@ class Offers:
         status, *rest = self._functions.decide("make_offer", *names, sides, new.expires_in_s, self._max_open)
         if status == b"mismatch":
             raise IdempotencyMismatch(new.offer_id)
-        reason, offer, player_1 = rest
+        reason, offer, *player_1 = rest
         if not reason and not offer[1]:
             raise OfferNotOpen(new.offer_id, "over")
         return OfferDecision(
             Rejection(reason.decode()) if reason else None,
             None if reason else read_offer(*offer),
-            read_player_or_none(player_1),
+            read_player_or_none(*player_1),
             is_replayed=status == b"replayed",
         )
 
@@ -60,13 +60,13 @@ class Offers:
         if status == b"mismatch":
             raise IdempotencyMismatch(trade_id)
         _raise_unless_done(offer_id, status, rest)
-        return decision(status.decode(), rest[0])
+        return decision(status.decode(), rest[0], rest[1:])
 
     def close(self, offer_id: str, outcome: OfferOutcome, acting: int | None) -> OfferDecision:
         """Ends an open offer, or finds that it had ended that way before; raises what `accept` raises."""
         status, *rest = self._functions.decide("close_offer", offer_id, outcome, acting or "")
         _raise_unless_done(offer_id, status, rest)
-        return OfferDecision(None, read_offer(*rest[0]), read_player(rest[1]), is_replayed=status == b"replayed")
+        return OfferDecision(None, read_offer(*rest[0]), read_player(*rest[1:]), is_replayed=status == b"replayed")
 
     def expire(self, limit: int) -> int:
         """Ends the open offers whose time is over, `limit` at most; returns how many."""

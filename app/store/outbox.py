@@ -63,6 +63,23 @@ return redis.call('XTRIM', KEYS[3], 'MINID', '=', ARGV[4])
 """
 
 
+class _Names:
+    """The names of players that a page of events is about; players that were created together share a hash."""
+
+    def __init__(self, client: Redis, keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+        self._hashes: dict[str, Any] = {}
+
+    def of(self, player_id: int) -> bytes | None:
+        """A player's names, packed; None if they are forgotten."""
+        key = self._keys.names(player_id)
+        if key not in self._hashes:
+            self._hashes[key] = self._client.hgetall(key)
+        names: bytes | None = self._hashes[key].get(str(player_id).encode())
+        return names
+
+
 class Outbox:
     """The realm's events in the order of their sequence: those that wait for Kafka, and some of those that it holds.
 
@@ -118,16 +135,18 @@ class Outbox:
         count = min(math.ceil(limit / self._events_per_entry), _ENTRIES_PER_READ)
         reply: Any = self._client.xread({self._keys.outbox: f"{after}-0"}, count=count, block=block_ms)
         events: list[OutboxEvent] = []
+        names = _Names(self._client, self._keys)
         for number, (entry_id, fields) in enumerate(reply[0][1] if reply else [], start=1):
-            events += [event for event in self._events(entry_id, fields) if event.sequence > after]
+            events += [event for event in self._events(entry_id, fields, names) if event.sequence > after]
             self._events_per_entry = max(1.0, len(events) / number)
             if len(events) >= limit:
                 break
         return events
 
-    def _events(self, entry_id: bytes, fields: dict[bytes, bytes]) -> list[OutboxEvent]:
+    def _events(self, entry_id: bytes, fields: dict[bytes, bytes], names: "_Names") -> list[OutboxEvent]:
         last, occurred_at = int(entry_id.split(b"-")[0]), fields[b"occurred_at"].decode()
-        return [OutboxEvent(*text) for text in event_texts(self._keys.realm, last, occurred_at, fields[b"events"])]
+        texts = event_texts(self._keys.realm, last, occurred_at, fields[b"events"], names.of)
+        return [OutboxEvent(*text) for text in texts]
 
     def advance(self, position: int, topic_id: str, partitions: int) -> None:
         """Records that this topic holds what is up to `position`, and forgets entries that are too old to be kept.

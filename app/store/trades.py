@@ -1,6 +1,7 @@
 """Trades that are decided each for itself, and what is known of them afterwards."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from app.domain import BatchResult, Decision, Trade
 from app.errors import IdempotencyMismatch
@@ -19,27 +20,27 @@ class Trades:
 
     def decide(self, trade: Trade) -> Decision:
         """Decides the trade, or gives what was decided before; raises IdempotencyMismatch if its content differs."""
-        result, answer = self._group_commit.carry_out(trade)
+        result, answer, names = self._group_commit.carry_out(trade)
         if result.status == "mismatch":
             raise IdempotencyMismatch(trade.trade_id)
-        return decision(result.status, answer)
+        return decision(result.status, answer, names)
 
-    def _decide_with_answers(self, trades: Sequence[Trade]) -> list[tuple[BatchResult, bytes]]:
-        _, packed, answers = self._functions_of_groups.decide("trades", *pack_trades(trades), 1)
-        return list(zip(read_results(packed), answers, strict=True))
+    def _decide_with_answers(self, trades: Sequence[Trade]) -> list[tuple[BatchResult, bytes, tuple[Any, Any]]]:
+        _, packed, answers, names = self._functions_of_groups.decide("trades", *pack_trades(trades), 1)
+        return list(zip(read_results(packed), answers, zip(names[::2], names[1::2], strict=True), strict=True))
 
     def decide_each(self, trades: Sequence[Trade]) -> list[BatchResult]:
         """Decides at most MOST_PER_CALL trades in one step, each for itself."""
-        _, packed, _ = self._functions.decide("trades", *pack_trades(trades), "")
+        _, packed = self._functions.decide("trades", *pack_trades(trades), "")
         return read_results(packed)
 
     def find(self, trade_id: str) -> Decision | None:
         """What is known of a trade; None if it was never decided or that is kept no longer."""
-        (found,) = self._functions.call("decisions", digest_of_trade(trade_id))
+        (found,), names = self._functions.call("decisions", digest_of_trade(trade_id))
         if not found:
             return None
         _, sequence, occurred_at, reason, answer = found
-        return decision("replayed", answer) if answer else recalled(trade_id, sequence, occurred_at, reason)
+        return decision("replayed", answer, names) if answer else recalled(trade_id, sequence, occurred_at, reason)
 
     def page_of_player(self, player_id: int, first: str, limit: int) -> tuple[list[Decision], str | None]:
         """A player's accepted trades, newest first, from the place `first` on ('' for the newest), and the next place.

@@ -54,7 +54,7 @@ class Elsewhere:
     def __getattr__(self, _: str) -> Any:
         raise HaggleError(
             "the local servers are not installed here; only simulate, report, audit, accept-loss, dead-letters, "
-            "maintain and key run"
+            "forgotten, economy, maintain and key run"
         )
 
 

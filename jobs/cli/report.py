@@ -31,7 +31,7 @@ def publish(settings: Settings, folder: Path | None = None) -> None:
         report = make_report(settings)
         html, data = write_report(report, folder or shelf / shelf_name(report.made_at))
         if not folder:
-            tidy(shelf, settings.report_keep, settings.report_keep_mib * 2**20)
+            tidy(shelf, settings.report_keep, settings.report_keep_mib * 2**20, settings.forget_within_days)
     table = Table("question", "answer", "took", show_lines=True)
     for line in lines_of(report):
         table.add_row(*line)

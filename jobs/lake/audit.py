@@ -3,18 +3,18 @@
 It reads the head of the realm, then every player with its version, then the head again, and waits until the lake has
 come past that. Then it goes through the events, from the newest exact audit on or all of them, up to the first head:
 each state must follow from the one before it. What came after, it adds to each player up to the version that was read,
-which must give what Redis said. All queries of an audit are bounded by sequence numbers. Rows are only ever added, and
-those of a realm in the order of their sequence, so all queries see the same rows, whatever is appended meanwhile.
-
+which must give what Redis said. What the game brought in, less what it took, is what is held. All queries of an audit
+are bounded by sequence numbers. Rows are only ever added, and those of a realm in the order of their sequence, so all
+queries see the same rows, whatever is appended meanwhile.
 """
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Final
 
-from app.contract.economy import CLASSES
 from app.errors import HaggleError
 from app.settings import Settings
 from jobs import engine
@@ -36,6 +36,9 @@ _NAMED: Final = 10
 
 Part = tuple[int, int]
 """The sequence numbers above the first and up to the second."""
+
+Catalogs = dict[int, dict[int, int]]
+"""By the event from which on a catalog holds: the value of each item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +120,13 @@ class _Audit:
         with closing(Log(self._settings)) as log:
             kafka = self._check_kafka(log, before, arrival)
         until = max(self._base.sequence, min(before.sequence, arrival.until))
-        parts = list(_parts(self._base.sequence, until, self._losses))
+        catalogs = self._ask_catalogs(until)
+        self._book = Book(
+            self._base.players, self._losses, self._base.sequence, _in_force(catalogs, self._base.sequence)
+        )
         events = self._check_events(arrival.until)
-        for part in parts:
-            self._follow(part)
+        for part in _at_catalogs(_parts(self._base.sequence, until, self._losses), catalogs):
+            self._follow(part, catalogs)
         self._book.sequence = until
         tail = tail_of(self._ask("changes", 4, (until, max(until, arrival.until))).rows)
         compared = Comparison(self._book, tail, is_behind=arrival.behind_events > 0).compare(players)
@@ -249,11 +255,19 @@ class _Audit:
         )
         return upper[0] - lower[0], upper[1] - lower[1]
 
-    def _follow(self, part: Part) -> None:
+    def _ask_catalogs(self, until: int) -> Catalogs:
+        catalogs: Catalogs = {}
+        for sequence, item_id, value in self._lake.ask("audit/catalogs", (self._realm, until)).rows:
+            catalogs.setdefault(sequence, {})[item_id] = value
+        return catalogs
+
+    def _follow(self, part: Part, catalogs: Catalogs) -> None:
+        if values := catalogs.get(part[0] + 1):
+            self._book.revalue(values)
         states = self._ask("states", 3, part).records()
         items = self._ask("items", 3, part).records()
         self._book.follow(part[1], states, items, self._ask("holds", 1, part).rows)
-        self._book.create(self._ask("created", 1, part).rows)
+        self._book.bring(self._ask("supply", 2, part).rows)
         self._name_broken(part)
 
     def _name_broken(self, part: Part) -> None:
@@ -310,23 +324,28 @@ class _Audit:
         yield self._conservation(found)
 
     def _conservation(self, found: Compared) -> Check:
-        """Σ created = Σ held at one event, for gold and each item, by the states."""
-        created: Amounts = dict(self._book.created)
-        for player_class in found.created:
-            start = CLASSES[player_class]
-            add(created, {**start.items, GOLD: start.gold})
+        """Σ created + Σ given - Σ taken = Σ held at one event, for gold and each item, by the states."""
+        supply: Amounts = dict(self._book.supply)
+        if found.created:
+            start = _starts(self._settings)
+            for player_class in found.created:
+                add(supply, start.get(player_class, {}))
         unproved = sum(player.unproved for player in self._book.players.values())
         held = self._book.held_amounts()
         at = f"at event {self._book.sequence:,}"
         if unproved:
             return Check("conservation", ok=True, seen=f"not comparable {at}: {unproved:,} players are not proved")
         different = [
-            f"{'gold' if key == GOLD else f'item {key}'}: {created.get(key, 0):,} created, {held.get(key, 0):,} held"
-            for key in sorted(created.keys() | held.keys())
-            if created.get(key, 0) != held.get(key, 0)
+            f"{'gold' if key == GOLD else f'item {key}'}: {supply.get(key, 0):,} created and given, less what was "
+            f"taken, {held.get(key, 0):,} held"
+            for key in sorted(supply.keys() | held.keys())
+            if supply.get(key, 0) != held.get(key, 0)
         ]
+        if different and (found.adopted or self._book.missing_versions):
+            seen = f"not comparable {at}: what the game gave or took may be among the events whose loss was accepted"
+            return Check("conservation", ok=True, seen=seen)
         units = sum(held.values()) - held.get(GOLD, 0)
-        seen = f"{held.get(GOLD, 0):,} gold and {units:,} item units held {at}, as created"
+        seen = f"{held.get(GOLD, 0):,} gold and {units:,} item units held {at}: created and given, less what was taken"
         return Check("conservation", not different, f"{at}: {_named(different)}" if different else seen)
 
 
@@ -419,6 +438,11 @@ def _players(settings: Settings) -> Iterator[dict[str, Any]]:
         yield from page["players"]
 
 
+def _starts(settings: Settings) -> dict[str, Amounts]:
+    """What a player of each class starts with, as the engine has it."""
+    return {name: {**each.items, GOLD: each.gold} for name, each in engine.economy(settings).classes.items()}
+
+
 def _in_redis(player: dict[str, Any]) -> InRedis:
     held = player.get("held") or {"gold": 0, "items": []}
     owned = _amounts(player["gold"], player["inventory"]["items"])
@@ -438,6 +462,19 @@ def _parts(after: int, until: int, losses: Sequence[Loss]) -> Iterator[Part]:
     for first, last in _without((after + 1, until), losses):
         for start in range(first - 1, last, _PART):
             yield start, min(start + _PART, last)
+
+
+def _at_catalogs(parts: Iterable[Part], catalogs: Catalogs) -> Iterator[Part]:
+    """The parts, of which another begins with each event that publishes a catalog."""
+    for first, last in parts:
+        cuts = [first, *(each - 1 for each in sorted(catalogs) if first < each - 1 < last), last]
+        yield from pairwise(cuts)
+
+
+def _in_force(catalogs: Catalogs, sequence: int) -> dict[int, int]:
+    """The values by the newest catalog up to an event."""
+    newest = max((each for each in catalogs if each <= sequence), default=0)
+    return catalogs.get(newest, {})
 
 
 def _without(whole: tuple[int, int], losses: Sequence[Loss]) -> Iterator[tuple[int, int]]:

@@ -3,9 +3,13 @@
 Each state that an event lists must follow from the one before it and from what was traded. Where an accepted loss lies
 between two states of a player, the second cannot follow from the first; its gold and the totals of its items are taken
 from that state, and the items themselves from Redis, if they add up to these totals (compare.py).
+
+A new version of the catalog changes what items are worth, so where one was published, the value of what each player
+holds is reckoned anew.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from msgspec import Struct
@@ -14,6 +18,9 @@ GOLD: Final = 0
 
 Amounts = dict[int, int]
 """Amount by item_id, GOLD for gold; what is zero is left out."""
+
+UNKNOWN: Final = -1
+"""The value of items that are not all known, after it has changed."""
 
 
 class Range(Protocol):
@@ -69,21 +76,30 @@ class Book:
     """The players up to the event `sequence`, and in `broken`, in words, the states that do not follow.
 
     `unlinked` are players some of whose states or items do not follow; which ones, another query names.
-    `changed` are the players that changed since the book was opened, `created` is what creations brought in all, and
-    `missing_versions` counts the states that went with accepted losses, `uncreated` are players whose creation did.
+    `changed` are the players that changed since the book was opened, `supply` is what the game brought in, less what it
+    took, and `missing_versions` counts the states that went with accepted losses, `uncreated` are players whose
+    creation did.
     """
 
-    def __init__(self, players: Mapping[int, Player], losses: Sequence[Range], sequence: int) -> None:
+    def __init__(
+        self,
+        players: Mapping[int, Player],
+        losses: Sequence[Range],
+        sequence: int,
+        values: Mapping[int, int] = MappingProxyType({}),
+    ) -> None:
+        """`values`: what a unit of each item is worth at the event `sequence`."""
         self.players = dict(players)
         self._losses = losses
         self.sequence = sequence
+        self._values = values
         self.changed: set[int] = set()
         self.states = 0
         self.missing_versions = 0
         self.uncreated: set[int] = set()
-        self.created: Amounts = {}
+        self.supply: Amounts = {}
         for player in players.values():
-            add(self.created, player.items | {GOLD: player.gold})
+            add(self.supply, player.items | {GOLD: player.gold})
         self.broken: list[str] = []
         self.unlinked: set[int] = set()
         self.unlinked_items: set[int] = set()
@@ -106,9 +122,20 @@ class Book:
         for row in rows:
             self._check_totals(row["player_id"])
 
-    def create(self, amounts: Iterable[tuple[int, int]]) -> None:
-        """Counts what creations brought: rows of audit/created."""
-        add(self.created, dict(amounts))
+    def bring(self, amounts: Iterable[tuple[int, int]]) -> None:
+        """Counts what the game brought in, less what it took: rows of audit/supply."""
+        add(self.supply, dict(amounts))
+
+    def revalue(self, values: Mapping[int, int]) -> None:
+        """From the next event on, items are worth this."""
+        self._values = values
+        for player_id, player in self.players.items():
+            player.item_value = UNKNOWN if player.unproved else self.value_of(player.items)
+            self.changed.add(player_id)
+
+    def value_of(self, items: Amounts) -> int:
+        """The gold value of items; of one that is in no catalog, which nobody can hold, nothing."""
+        return sum(self._values.get(item_id, 0) * amount for item_id, amount in items.items())
 
     def _follow_states(self, row: dict[str, Any]) -> None:
         player_id = row["player_id"]
@@ -116,6 +143,8 @@ class Book:
         self.changed.add(player_id)
         self.states += row["states"]
         before = tuple(row[f"{name}_before"] for name in _TOTALS)
+        if player.item_value == UNKNOWN:
+            player.item_value = row["item_value_before"]
         if (row["first_version"] - 1, *before) != (player.version, *player.totals):
             if row["first_version"] - 1 > player.version and self.lost_between(player.sequence, row["first_sequence"]):
                 self.missing_versions += row["first_version"] - 1 - player.version

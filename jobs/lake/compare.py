@@ -8,8 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from app.contract.economy import ITEMS
-from jobs.lake.book import GOLD, Amounts, Book, Change, InRedis, Player, add
+from jobs.lake.book import GOLD, UNKNOWN, Amounts, Book, Change, InRedis, Player, add
 
 Tail = Mapping[int, Sequence[Change]]
 """The changes after the book's event by player, in the order of their versions."""
@@ -101,7 +100,7 @@ class Comparison:
             gold=gold,
             item_units=sum(owned.values()),
             distinct_items=len(owned),
-            item_value=item_value(owned),
+            item_value=self._book.value_of(owned),
             items=owned,
             held=_sum(found.held, ((change.item_id, -change.held) for change in changes)),
         )
@@ -112,7 +111,9 @@ class Comparison:
         owned = _sum(found.owned, ((change.item_id, -change.amount) for change in changes))
         held = _sum(found.held, ((change.item_id, -change.held) for change in changes))
         items = {item_id: amount for item_id, amount in owned.items() if item_id != GOLD}
-        in_redis = (owned.get(GOLD, 0), sum(items.values()), len(items), item_value(items))
+        if player.item_value == UNKNOWN:
+            player.item_value = self._book.value_of(items)
+        in_redis = (owned.get(GOLD, 0), sum(items.values()), len(items), self._book.value_of(items))
         if in_redis != player.totals or min(items.values(), default=1) < 1:
             names = "gold, item units, distinct items and item value"
             self.found.differences.append(
@@ -124,11 +125,6 @@ class Comparison:
             self.found.created.append(found.player_class)
         player.items, player.held, player.unproved = items, held, False
         self._book.put(player_id, player)
-
-
-def item_value(items: Amounts) -> int:
-    """The gold value of items."""
-    return sum(ITEMS[item_id].value * amount for item_id, amount in items.items() if item_id in ITEMS)
 
 
 def tail_of(rows: Iterable[Sequence[Any]]) -> dict[int, list[Change]]:

@@ -2,14 +2,14 @@
 
 They stand in a schema of their own, `haggle`, beside Iceberg's catalog. `audits` has a row per audit; `audited_players`
 is what the newest exact audit has proved of each player, on which the next one builds; `accepted_losses` are ranges of
-sequence numbers that nobody has any more.
+sequence numbers that nobody has any more. `forgotten_players` says since when no row of the lake has their names.
 """
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import psycopg
@@ -52,6 +52,13 @@ create table if not exists haggle.accepted_losses (
     reason text not null,
     primary key (realm, first_sequence)
 );
+create table if not exists haggle.forgotten_players (
+    realm text not null,
+    player_id bigint not null,
+    forgotten_at timestamptz not null,
+    cleared_at timestamptz not null,
+    primary key (realm, player_id)
+);
 """
 
 
@@ -85,6 +92,15 @@ class Loss:
     def count(self) -> int:
         """How many events that are."""
         return self.last - self.first + 1
+
+
+class Cleared(NamedTuple):
+    """A player that was forgotten, and when its names had left the newest snapshot of the lake."""
+
+    realm: str
+    player_id: int
+    forgotten_at: datetime
+    cleared_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +207,24 @@ class Ledger:
             "insert into haggle.accepted_losses (realm, first_sequence, last_sequence, reason) values (%s, %s, %s, %s)",
             (self._realm, loss.first, loss.last, loss.reason),
         )
+
+    # ------------------------------------------------------------ forgotten players, of any realm
+
+    def clear(self, players: Iterable[Cleared]) -> None:
+        """Keeps since when the newest snapshot has no names of these players."""
+        with self._connection.transaction(), self._connection.cursor() as cursor:
+            cursor.executemany(
+                "insert into haggle.forgotten_players values (%s, %s, %s, %s) on conflict (realm, player_id) "
+                "do update set cleared_at = excluded.cleared_at",
+                list(players),
+            )
+
+    def cleared(self) -> list[Cleared]:
+        """All of them."""
+        rows = self._connection.execute(
+            "select realm, player_id, forgotten_at, cleared_at from haggle.forgotten_players order by forgotten_at"
+        )
+        return [Cleared(*row) for row in rows]
 
 
 def _columns(place: Place) -> tuple[str, int, int]:

@@ -85,6 +85,10 @@ class Log:
         first, _ = self._bounds()
         return max(first, place.offset) if place.topic_id == self.topic_id else first
 
+    def oldest(self) -> int:
+        """The oldest offset that is there."""
+        return self._bounds()[0]
+
     def read(self, place: Place, landed: int) -> Read:
         """Reads on from the place to the end of now; counts records up to offset `landed`."""
         start, (_, end) = self.start(place), self._bounds()

@@ -30,10 +30,10 @@ from app.errors import HaggleError
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
 from jobs.lake import due
+from jobs.lake.forgetting import TABLE, Forgetting
 from jobs.streams.lock import DriverLock
 from jobs.streams.session import CHECKPOINTS, build_session, file_system
 
-TABLE: Final = f"{CATALOG}.{SCHEMA}.{EVENTS.name}"
 _MIB: Final = 2**20
 _MANIFESTS_MAX: Final = 20
 """Manifests that a query's planning may have to read before they are rewritten; an append merges 100 by itself."""
@@ -136,6 +136,7 @@ class Maintenance:
         self._table = Table(spark, settings)
         self._file_bytes = settings.maintenance_file_mib * _MIB
         self._sizes = due.limits(self._file_bytes)
+        self._forgetting = Forgetting(spark, settings, now)
 
     def run(self, done: Callable[[Step], None]) -> bool:
         """Does all steps and hands each on when it has ended; False if one failed."""
@@ -144,6 +145,7 @@ class Maintenance:
             ("compact the running day", "data files", table.data_files, self._merge),
             ("compact days that are over", "data files", table.data_files, self._sort_days),
             ("rewrite manifests", "manifests", table.manifests, self._rewrite_manifests),
+            ("forget players", "rows with names", lambda: Size(self._forgetting.rows_with_names()), self._forget),
             ("tag days", "tags", lambda: Size(len(table.tags())), self._tag_days),
             ("expire snapshots", "snapshots", table.snapshots, self._expire),
             ("remove orphans", "files on HDFS", table.disk, self._remove_orphans),
@@ -239,6 +241,13 @@ class Maintenance:
                 f"call {CATALOG}.system.rewrite_manifests(table => '{name}', use_caching => false)"
             ).collect()
 
+    # ------------------------------------------------------------ forgotten players
+
+    def _forget(self) -> None:
+        """Takes the names of forgotten players out of the rows, and out of tags when their time is over."""
+        self._forgetting.clear()
+        self._forgetting.drop_tags(self._table.load())
+
     # ------------------------------------------------------------ the past
 
     def _tag_days(self) -> None:
@@ -257,7 +266,9 @@ class Maintenance:
         """Removes old snapshots and tags, and the files that they alone name. The stream needs none of them."""
         action = self._actions().expireSnapshots(self._table.load())
         action.expireOlderThan(self._millis_ago(self._settings.snapshot_keep_s))
-        action.retainLast(self._settings.snapshot_keep_last)
+        # in a lake that nothing comes to, the newest ones would keep the names of forgotten players
+        is_due = self._forgetting.due_until() is not None
+        action.retainLast(1 if is_due else self._settings.snapshot_keep_last)
         action.option("stream-results", "true").execute()
 
     # ------------------------------------------------------------ what nobody names

@@ -32,6 +32,8 @@ PROPERTIES: Final = {
     "commit.retry.num-retries": "20",
     "commit.retry.min-wait-ms": "50",
     "write.merge.isolation-level": "snapshot",
+    "write.update.isolation-level": "snapshot",
+    "write.update.distribution-mode": "none",
     "history.expire.max-snapshot-age-ms": "3600000",
 }
 

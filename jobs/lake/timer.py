@@ -16,7 +16,7 @@ from typing import Any, Final
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
 
-_STEPS: Final = 6
+_STEPS: Final = 8
 _STOP_S: Final = 10
 
 _log = logging.getLogger(__name__)

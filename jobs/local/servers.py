@@ -30,7 +30,7 @@ from jobs.local.java import JavaParts
 
 _PROBE_TIMEOUT_S: Final = 2
 _LEAN: Final = ("-Xms32m", "-XX:+UseSerialGC", "-XX:-UsePerfData")
-"""A heap that begins small: by default it is a 64th of the machine's memory, and is filled before it is first cleared."""
+"""A heap that begins small: by default it is a 64th of the machine's memory, all of which is filled first."""
 _SMALL_JVM: Final = (*_LEAN, "-XX:TieredStopAtLevel=1")
 _KAFKA_CLUSTER_ID: Final = "aGFnZ2xlLWVtYmVkZGVkMQ"
 _DATABASE: Final = "postgres"
@@ -145,7 +145,11 @@ def processes(site: Site) -> list[Process]:
 
 
 def _own_environment(site: Site) -> dict[str, str]:
-    return {item.name.upper(): str(getattr(site.settings, item.name)) for item in SETTINGS}
+    own = {item.name.upper(): str(getattr(site.settings, item.name)) for item in SETTINGS}
+    if site.settings.economy_file:
+        # it is named from the folder where somebody starts the stack
+        own["ECONOMY_FILE"] = str(Path(site.settings.economy_file).absolute())
+    return own
 
 
 def _engine(site: Site) -> Process:
@@ -176,8 +180,8 @@ def _streams(site: Site) -> Process:
         environment={
             **_own_environment(site),
             # the small compiler alone would leave 48 MB for code, which are full after some minutes; in a backlog one
-            # thread that collects garbage would stop all others a fifth of the time. The heap grows only while more than
-            # a twentieth of the time goes into that, not a hundredth
+            # thread that collects garbage would stop all others a fifth of the time. The heap grows only while more
+            # than a twentieth of the time goes into that, not a hundredth
             "JAVA_TOOL_OPTIONS": "-Xms64m -XX:+UseParallelGC -XX:GCTimeRatio=19 -XX:ReservedCodeCacheSize=256m",
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_DIRS": str(site.home / "tmp"),

@@ -1,6 +1,6 @@
 """What a simulation will do: players, trades and offers drawn from a seed, before anything is sent.
 
-The same seed gives the same players, trades and offers, whatever the engine answers and in whatever order.
+The same seed and economy give the same players, trades and offers, whatever the engine answers and in whatever order.
 A trade is one-for-one: each side gives one unit of a random item that it holds by then; a player without items
 buys with gold if it can.
 """
@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from app.contract.economy import CLASSES, ITEMS
+from app.contract.economy import Economy
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,40 +62,42 @@ class _Holdings:
             other.items[side.item_id] = other.items.get(side.item_id, 0) + 1
 
 
-def plan_players(seed: int, count: int) -> list[PlannedPlayer]:
+def plan_players(economy: Economy, seed: int, count: int) -> list[PlannedPlayer]:
     """The players of a seed."""
     draw = random.Random(f"players {seed}")
-    weights = [player_class.weight for player_class in CLASSES.values()]
-    classes = draw.choices(list(CLASSES), weights, k=count)
+    weights = [player_class.weight for player_class in economy.classes.values()]
+    classes = draw.choices(list(economy.classes), weights, k=count)
     return [PlannedPlayer(f"{name}_{seed}_{number}", name) for number, name in enumerate(classes, 1)]
 
 
-def plan_trades(seed: int, players: list[PlannedPlayer], count: int) -> Iterator[PlannedTrade]:
+def plan_trades(economy: Economy, seed: int, players: list[PlannedPlayer], count: int) -> Iterator[PlannedTrade]:
     """The trades of a seed, in order; a trade builds on those before it that share a player."""
     draw = random.Random(f"trades {seed}")
-    holdings = _created(players)
+    holdings = _created(economy, players)
     for number in range(1, count + 1):
-        trade = _draw_trade(draw, number, holdings)
+        trade = _draw_trade(economy, draw, number, holdings)
         _settle(trade, holdings)
         yield trade
 
 
-def plan_offers(seed: int, players: list[PlannedPlayer], trades: int, count: int) -> Iterator[PlannedOffer]:
+def plan_offers(
+    economy: Economy, seed: int, players: list[PlannedPlayer], trades: int, count: int
+) -> Iterator[PlannedOffer]:
     """The offers of a seed that come after so many trades, in order; each is answered before a player's next."""
     draw = random.Random(f"offers {seed}")
-    holdings = _created(players)
-    for trade in plan_trades(seed, players, trades) if count else ():
+    holdings = _created(economy, players)
+    for trade in plan_trades(economy, seed, players, trades) if count else ():
         _settle(trade, holdings)
     for number in range(1, count + 1):
-        trade = _draw_trade(draw, number, holdings)
+        trade = _draw_trade(economy, draw, number, holdings)
         offer = PlannedOffer(number, trade.one, trade.two, draw.choice(("accept", "decline", "cancel")))
         if offer.answer == "accept":
             _settle(offer, holdings)
         yield offer
 
 
-def _created(players: list[PlannedPlayer]) -> list[_Holdings]:
-    classes = [CLASSES[player.player_class] for player in players]
+def _created(economy: Economy, players: list[PlannedPlayer]) -> list[_Holdings]:
+    classes = [economy.classes[player.player_class] for player in players]
     return [_Holdings(player_class.gold, dict(player_class.items)) for player_class in classes]
 
 
@@ -105,11 +107,12 @@ def _settle(trade: PlannedTrade, holdings: list[_Holdings]) -> None:
     two.give(trade.two, one)
 
 
-def _draw_trade(draw: random.Random, number: int, holdings: list[_Holdings]) -> PlannedTrade:
+def _draw_trade(economy: Economy, draw: random.Random, number: int, holdings: list[_Holdings]) -> PlannedTrade:
     while True:
         first, second = draw.sample(range(len(holdings)), 2)
         items = [_draw_item(draw, holdings[player]) for player in (first, second)]
-        sides = (_side(first, items[0], items[1], holdings), _side(second, items[1], items[0], holdings))
+        prices = [economy.items[item].value if item is not None else 0 for item in items]
+        sides = (_side(first, items[0], prices[1], holdings), _side(second, items[1], prices[0], holdings))
         if sides[0] and sides[1] and any(items):
             return PlannedTrade(number, sides[0], sides[1])
 
@@ -118,9 +121,8 @@ def _draw_item(draw: random.Random, holdings: _Holdings) -> int | None:
     return draw.choice(sorted(holdings.items)) if holdings.items else None
 
 
-def _side(player: int, own: int | None, wanted: int | None, holdings: list[_Holdings]) -> PlannedSide | None:
-    """The side of a player that gives its item, or the price of the wanted one; None if it can do neither."""
+def _side(player: int, own: int | None, price: int, holdings: list[_Holdings]) -> PlannedSide | None:
+    """The side of a player that gives its item, or the price of the other's; None if it can do neither."""
     if own is not None:
         return PlannedSide(player, own, 0)
-    price = ITEMS[wanted].value if wanted is not None else 0
     return PlannedSide(player, None, price) if holdings[player].gold >= price else None

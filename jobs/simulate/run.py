@@ -1,11 +1,10 @@
 """Carries out a plan against the engine over HTTP, many requests at a time.
 
 Trades that share a player are sent in the order of the plan; others run side by side. A request that got no answer,
-or 429 or 503, is sent again with the same trade_id: the engine decides it once. Offers come after the trades.
+or 429 or 503, is sent again under the same name: the engine decides it once. Offers come after the trades.
 """
 
 import asyncio
-import re
 import time
 import uuid
 from collections import Counter
@@ -17,6 +16,7 @@ from typing import Any, BinaryIO, Final, TypeVar
 
 import msgspec
 
+from app.contract.economy import Economy
 from app.errors import HaggleError
 from app.settings import Settings
 from jobs import engine
@@ -36,10 +36,15 @@ _LONGEST_BACKOFF_S: Final = 2.0
 _REFUSED: Final = 409
 _DECIDED: Final = (200, 201, _REFUSED)
 _AGAIN: Final = (429, 503)
-_CREATED: Final = re.compile(rb"player_id = (\d+)\)")
 
 _Planned = TypeVar("_Planned", bound=PlannedTrade)
 Progress = Callable[["Outcome"], None]
+
+
+class _Created(msgspec.Struct):
+    """What is read of the answer to a creation."""
+
+    player_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,33 +107,32 @@ class _Run:
         order, outcome = self._order, self._outcome
         for connection in self._connections:
             self._free.put_nowait(connection)
-        players = plan_players(order.seed, order.players)
+        economy = engine.economy(self._settings)
+        players = plan_players(economy, order.seed, order.players)
         started = time.perf_counter()
-        self._ids = list(await asyncio.gather(*map(self._create, players)))
+        self._ids = list(await asyncio.gather(*(self._create(*each) for each in enumerate(players, start=1))))
         outcome.players_s = time.perf_counter() - started
         started = time.perf_counter()
-        await self._trade_all(players)
+        await self._trade_all(economy, players)
         outcome.trades_s = time.perf_counter() - started
-        await self._in_order(plan_offers(order.seed, players, order.trades, order.offers), self._offer)
+        await self._in_order(plan_offers(economy, order.seed, players, order.trades, order.offers), self._offer)
         for connection in self._connections:
             connection.close()
         return outcome
 
-    async def _create(self, player: PlannedPlayer) -> int:
+    async def _create(self, number: int, player: PlannedPlayer) -> int:
         connection = await self._free.get()
         body = {"username": player.username, "player_class": player.player_class}
-        _, answer = await self._send(connection, "PUT", "/create_player", body)
+        key = f"simulation-{self._run_id}-player-{number}"
+        _, answer = await self._send(connection, "POST", "/v1/players", body, key)
         self._free.put_nowait(connection)
         self._outcome.players += 1
         self._progress(self._outcome)
-        match = _CREATED.search(answer)
-        if not match:
-            raise HaggleError(f"the engine's answer to create_player names no player_id: {answer[:200]!r}")
-        return int(match[1])
+        return msgspec.json.decode(answer, type=_Created).player_id
 
-    async def _trade_all(self, players: list[PlannedPlayer]) -> None:
+    async def _trade_all(self, economy: Economy, players: list[PlannedPlayer]) -> None:
         with self._order.log.open("wb") if self._order.log else nullcontext() as self._log:
-            await self._in_order(plan_trades(self._order.seed, players, self._order.trades), self._trade)
+            await self._in_order(plan_trades(economy, self._order.seed, players, self._order.trades), self._trade)
 
     async def _in_order(
         self, planned: Iterable[_Planned], do: Callable[[Connection, _Planned], Awaitable[None]]
@@ -193,7 +197,6 @@ class _Run:
         problem = ""
         for attempt in range(_ATTEMPTS):
             if attempt:
-                # creating a player has no idempotency key: a retry may leave a player that no trade uses
                 self._outcome.retries += 1
                 await asyncio.sleep(min(0.1 * 2**attempt, _LONGEST_BACKOFF_S))
             try:

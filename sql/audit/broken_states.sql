@@ -11,12 +11,22 @@ with sides as (
         player_class,
         sequence,
         state,
-        state.gold as gold_change,
-        state.item_value as value_change,
-        cast(array[] as array(row(item_id bigint, quantity bigint, value bigint))) as given,
-        cast(array[] as array(row(item_id bigint, quantity bigint, value bigint))) as received
+        case event_type
+            when 'player_created' then state.gold
+            when 'player_adjusted' then given.gold - taken.gold
+            else 0
+        end as gold_change,
+        case event_type
+            when 'player_created' then state.item_value
+            when 'player_adjusted' then given.item_value - taken.item_value
+            else 0
+        end as value_change,
+        if(event_type = 'player_adjusted', taken.items, array[]) as given,
+        if(event_type = 'player_adjusted', given.items, array[]) as received
     from lake.haggle.events
-    where event_type = 'player_created' and realm = ? and sequence > ? and sequence <= ?
+    where
+        event_type in ('player_created', 'player_renamed', 'player_forgotten', 'player_adjusted')
+        and realm = ? and sequence > ? and sequence <= ?
     union all
     select
         player_1.player_id,

@@ -1,19 +1,30 @@
 -- audit: what changed for whom in a part of the realm's sequence, one change of state after the other?
 -- grain: one row per state that a player came to, and thing that was given, received, offered or freed with it; item_id
 --        0 is gold, and there in any case
--- counted: what a creation brought, what a trade gave and took, and what offers hold of it from then on
+-- counted: what a creation brought, what the game gave and took, what a trade gave and took, and what offers hold of it from then on
 -- parameters: four times the realm, the sequence number after which the part begins, and the one with which it ends
 -- order: player_id, version, item_id
 with sides as (
     select
         player_id,
         state.version as version,
-        array[row(0, state.gold)] || state.items as received,
-        cast(array[] as array(row(item_id bigint, quantity bigint))) as given,
+        case event_type
+            when 'player_created' then array[row(0, state.gold)] || state.items
+            when 'player_adjusted'
+                then array[row(0, given.gold)] || transform(given.items, line -> row(line.item_id, line.quantity))
+            else array[row(0, 0)]
+        end as received,
+        if(
+            event_type = 'player_adjusted',
+            array[row(0, taken.gold)] || transform(taken.items, line -> row(line.item_id, line.quantity)),
+            array[]
+        ) as given,
         cast(array[] as array(row(item_id bigint, quantity bigint))) as offered,
         0 as sign
     from lake.haggle.events
-    where event_type = 'player_created' and realm = ? and sequence > ? and sequence <= ?
+    where
+        event_type in ('player_created', 'player_renamed', 'player_forgotten', 'player_adjusted')
+        and realm = ? and sequence > ? and sequence <= ?
     union all
     select
         player_1.player_id,

@@ -11,13 +11,17 @@ with sides as (
         sequence,
         state.version as version,
         state.items as items,
-        cast(array[] as array(row(item_id bigint, quantity bigint, value bigint))) as given,
-        transform(
-            state.items,
-            held -> cast(row(held.item_id, held.quantity, 0) as row(item_id bigint, quantity bigint, value bigint))
+        if(event_type = 'player_adjusted', taken.items, array[]) as given,
+        if(
+            event_type = 'player_adjusted',
+            given.items,
+            transform(
+                state.items,
+                held -> cast(row(held.item_id, held.quantity, 0) as row(item_id bigint, quantity bigint, value bigint))
+            )
         ) as received
     from lake.haggle.events
-    where event_type = 'player_created' and realm = ? and sequence > ? and sequence <= ?
+    where event_type in ('player_created', 'player_adjusted') and realm = ? and sequence > ? and sequence <= ?
     union all
     select
         player_1.player_id,

@@ -15,11 +15,14 @@ with traded as (
 )
 
 select
-    realm,
-    item_id,
-    units,
-    trade_lines,
-    rank() over (partition by realm order by units desc) as rank_by_units,
-    rank() over (partition by realm order by trade_lines desc) as rank_by_lines
+    traded.realm,
+    traded.item_id,
+    items.name,
+    traded.units,
+    traded.trade_lines,
+    rank() over (partition by traded.realm order by traded.units desc) as rank_by_units,
+    rank() over (partition by traded.realm order by traded.trade_lines desc) as rank_by_lines
 from traded
-order by realm asc, units desc, trade_lines desc, item_id asc
+left join lake.haggle.items
+    on traded.realm = items.realm and traded.item_id = items.item_id
+order by traded.realm asc, traded.units desc, traded.trade_lines desc, traded.item_id asc

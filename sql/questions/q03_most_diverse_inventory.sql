@@ -28,14 +28,12 @@ reached as (
 select
     reached.realm,
     reached.player_id,
-    created.username,
-    created.player_class,
+    players.username,
+    players.player_class,
     reached.distinct_items,
     reached.version,
     reached.occurred_at
 from reached
-inner join lake.haggle.player_states as created
-    on reached.realm = created.realm and reached.player_id = created.player_id
--- version 1: the state at creation, which alone names the player
-where created.username is not null
+inner join lake.haggle.players
+    on reached.realm = players.realm and reached.player_id = players.player_id
 order by reached.realm, reached.sequence, reached.player_id

@@ -1,6 +1,7 @@
 -- question: Who ever held the most valuable inventory (gold value of all items at once)?
 -- grain: one row per realm and player that ever reached the highest value of the realm; ties are all shown
--- counted: every state that a player was ever in, the state at creation included; the first time it was reached
+-- counted: every state that a player was ever in, by the catalog of then, the state at creation included; the first time
+--          it was reached
 -- parameters: none
 -- order: realm, who reached it first, then player_id
 with highest as (
@@ -28,14 +29,12 @@ reached as (
 select
     reached.realm,
     reached.player_id,
-    created.username,
-    created.player_class,
+    players.username,
+    players.player_class,
     reached.item_value,
     reached.version,
     reached.occurred_at
 from reached
-inner join lake.haggle.player_states as created
-    on reached.realm = created.realm and reached.player_id = created.player_id
--- version 1: the state at creation, which alone names the player
-where created.username is not null
+inner join lake.haggle.players
+    on reached.realm = players.realm and reached.player_id = players.player_id
 order by reached.realm, reached.sequence, reached.player_id

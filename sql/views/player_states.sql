@@ -14,7 +14,7 @@ select
     state.item_value as item_value,
     state.items as items
 from lake.haggle.events
-where event_type = 'player_created'
+where event_type in ('player_created', 'player_renamed', 'player_forgotten', 'player_adjusted')
 union all
 select
     realm,

@@ -34,6 +34,7 @@ from jobs.local.servers import valkey_binary
 from jobs.simulate.run import Order, simulate
 from tests.bench import relay
 from tests.bench.load import Figures, http_status, load, redis_status
+from tests.economy import ECONOMY
 from tests.kafka import Kafka, free_port
 
 PLAYERS: Final = 1_000
@@ -138,10 +139,10 @@ def of_each(request: bytes) -> Iterator[bytes]:
 
 def create_players(settings: Settings, number: int) -> None:
     """Farmers, by the engine's own function, not on disk before they are answered for."""
-    client, store = connect(settings), Store(connect(settings), settings)
+    client, store = connect(settings), Store(connect(settings), settings, ECONOMY)
     client.config_set("appendfsync", "no")
     for _ in range(number):
-        store.players.create(NewPlayer(None, "farmer"))
+        store.players.create(NewPlayer("farmer"))
     client.config_set("appendfsync", "always")
 
 
@@ -180,6 +181,29 @@ class Bench:
         print(
             f"of a one-for-one trade, the record takes {record:.0f} bytes and the whole answer {answer:.0f} in memory\n"
         )
+
+    def adjustments(self, settings: Settings) -> None:
+        """Durable adjustments, one a request, and in batches of 512, each beside trades in the same round."""
+        trades, draw, rows = Trades(PLAYERS, 3), random.Random(3), []
+
+        def adjustment() -> dict[str, Any]:
+            # as much as a side of a trade: an item for another
+            given, taken = draw.sample((5, 6), 2)
+            lines = [{"item_id": given, "quantity": 1}, {"item_id": taken, "quantity": -1}]
+            return {"player_id": draw.randint(1, PLAYERS), "items": lines, "reason": "craft"}
+
+        number = int(6_000 * self._duration_s)
+        with gunicorn(settings) as engine:
+            for _ in range(self._rounds):
+                traded = self._load(engine, iter([post("/v1/trades", trades.one()) for _ in range(number)]))
+                adjusted = self._load(engine, iter([post("/v1/adjustments", adjustment()) for _ in range(number)]))
+                many = self._batch(engine, trades, 512, "independent", 4)
+                bodies = ({"adjustments": [adjustment() for _ in range(512)]} for _ in range(number // 50))
+                requests = [post("/v1/adjustments/batch", body) for body in bodies]
+                given = 512 * self._load(engine, iter(requests), 4).rate
+                rows.append((traded.rate, adjusted.rate, adjusted.rate / traded.rate, many, given, given / many))
+        table("Single durable adjustments, 16 connections, and batches of 512, 4 connections",
+              ("trades/s", "adjustments/s", "ratio", "batched trades/s", "adjustments/s", "ratio"), rows)  # fmt: skip
 
     def _script(self, settings: Settings) -> float:
         words = ["EVAL", _READ_STATE_WRITE_STATE_WRITE_EVENT, "2", "{b}:s", "{b}:x", "x" * 300]
@@ -347,7 +371,7 @@ def figure(value: Any) -> str:
 
 def main() -> None:
     """Measures all, or what is named."""
-    names = ("single_trades", "batches", "waiting", "simulation", "crowd", "relay")
+    names = ("single_trades", "adjustments", "batches", "waiting", "simulation", "crowd", "relay")
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--duration-s", type=float, default=4)

@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Final
 
-from app.contract.economy import CLASSES, ITEMS, MAX_CAPACITY
-from app.contract.events import SCHEMA_VERSION
+from msgspec import json
+
+from app.contract.events import SCHEMA_VERSION, CatalogItem
 from jobs.simulate.plan import PlannedPlayer, plan_players
+from tests.economy import CLASSES, ECONOMY, ITEMS
 
 REALM: Final = "history"
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -66,18 +68,19 @@ def plan_events(
     start: datetime = START,
     trades_per_s: float = TRADES_PER_S,
 ) -> Iterator[bytes]:
-    """The events of a realm from its first on: `players` creations, then `trades` accepted one-for-one trades.
+    """The events of a realm from its first on: the catalog, `players` creations, then `trades` one-for-one trades.
 
     The same arguments give the same bytes. Events are `1 / trades_per_s` apart, which spreads them over days.
     """
     times = _times(start, trades_per_s)
-    planned = plan_players(seed, players)
+    planned = plan_players(ECONOMY, seed, players)
     everyone = [_Player(player.player_class) for player in planned]
-    for sequence, (player, made) in enumerate(zip(planned, everyone, strict=True), 1):
-        yield (_head("player_created", realm, sequence, next(times)) + _created(sequence, player, made)).encode()
+    yield (_head("catalog_published", realm, 1, next(times)) + _catalog()).encode()
+    for player_id, (player, made) in enumerate(zip(planned, everyone, strict=True), 1):
+        yield (_head("player_created", realm, player_id + 1, next(times)) + _created(player_id, player, made)).encode()
     draw = Random(f"history {seed}").random
     for number in range(1, trades + 1):
-        head = _head("trade_accepted", realm, players + number, next(times))
+        head = _head("trade_accepted", realm, 1 + players + number, next(times))
         trade = _trade(draw(), draw(), draw(), draw(), everyone)
         yield f'{head}"trade_id":"h-{number}","offer_id":null,{trade}'.encode()
 
@@ -101,9 +104,21 @@ def _head(event_type: str, realm: str, sequence: int, at: str) -> str:
     )
 
 
+def _catalog() -> str:
+    items = [CatalogItem(item.item_id, item.name, item.level, item.value) for item in ITEMS.values()]
+    catalog = {
+        "catalog_version": 1,
+        "max_capacity": ECONOMY.max_capacity,
+        "catalog_items": items,
+        "catalog_classes": [],
+    }
+    return json.encode(catalog).decode().removeprefix("{")
+
+
 def _created(player_id: int, player: PlannedPlayer, made: _Player) -> str:
-    named = f'"player_id":{player_id},"username":"{player.username}","player_class":"{player.player_class}"'
-    return f'{named},"max_capacity":{MAX_CAPACITY},"state":{made.state(*made.units)}}}'
+    named = f'"player_id":{player_id},"username":"{player.username}","external_id":null'
+    kind = f'"player_class":"{player.player_class}","max_capacity":{ECONOMY.max_capacity}'
+    return f'{named},{kind},"state":{made.state(*made.units)}}}'
 
 
 def _trade(first: float, second: float, kind_1: float, kind_2: float, everyone: list[_Player]) -> str:

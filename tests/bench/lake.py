@@ -37,6 +37,7 @@ from jobs.simulate.run import Order, side_body, simulate
 from tests.bench import former
 from tests.bench.__main__ import table
 from tests.bench.history import REALM, plan_events
+from tests.economy import ECONOMY
 
 PLAYERS: Final = 1_000
 _TIMEOUT_S: Final = 900
@@ -140,7 +141,7 @@ def publish(settings: Settings, events: int) -> None:
         bootstrap_servers=settings.kafka_bootstrap_servers.split(","), linger_ms=20, batch_size=256 * 1024
     )
     partition = realm_partition(REALM, len(producer.partitions_for(settings.kafka_topic)))
-    for event in plan_events(PLAYERS, events - PLAYERS, seed=1):
+    for event in plan_events(PLAYERS, events - PLAYERS - 1, seed=1):
         producer.send(settings.kafka_topic, key=REALM.encode(), value=event, partition=partition)
     producer.flush()
     producer.close()
@@ -220,10 +221,10 @@ def audits(given: argparse.Namespace) -> None:
 
 def play_batches(settings: Settings, trades: int, seed: int) -> None:
     """Plays a plan of the simulation in batches, one after the other, with players of its own."""
-    players = plan_players(seed, PLAYERS)
+    players = plan_players(ECONOMY, seed, PLAYERS)
     bodies = [{"username": player.username, "player_class": player.player_class} for player in players]
     ids = [engine.post(settings, "/v1/players", body)["player_id"] for body in bodies]
-    for planned in batched(plan_trades(seed, players, trades), _BATCH):
+    for planned in batched(plan_trades(ECONOMY, seed, players, trades), _BATCH):
         sides = [{"player_1": side_body(trade.one, ids), "player_2": side_body(trade.two, ids)} for trade in planned]
         engine.post(settings, "/v1/trades/batch", {"mode": "independent", "trades": sides})
 

@@ -339,6 +339,7 @@ def test_simulations_with_different_values_are_different_jobs(render: Callable[.
 @pytest.mark.parametrize(
     ("value", "words"),
     [
+        ("kafka.retentionHours=720", "keeps the names of players that are to be forgotten: at most 696"),
         ("engine.replicas=0", "minimum: got 0, want 1"),
         ("engine.replica=2", "additional properties 'replica' not allowed"),
         ("engine.relay.resources.limits.memory=lots", "does not match pattern"),
@@ -362,3 +363,45 @@ def test_a_template_has_lines_that_a_person_can_read() -> None:
     for path in [*CHART.rglob("templates/*.yaml"), *CHART.rglob("templates/*.tpl")]:
         for number, line in enumerate(path.read_text().splitlines(), start=1):
             assert len(line) <= 140, f"{path.relative_to(CHART)}:{number}"
+
+
+ECONOMY = 'version = 2\nname = "a \\"quoted\\" one"\n\n[[items]]\nid = 1\n'
+
+
+def test_an_economy_is_mounted_from_a_value_and_engines_start_anew_when_it_changes(
+    render: Callable[..., Rendered], tmp_path: Path
+) -> None:
+    path = tmp_path / "space.toml"
+    checksums = []
+    for text in (ECONOMY, ECONOMY + "# more\n"):
+        path.write_text(text)
+        rendered = render("--set-file", f"engine.economy.file={path}")
+        assert rendered.of_kind("ConfigMap")["haggle-economy"]["data"]["economy.toml"].strip() == text.strip()
+        checksums.append(check_mounted(rendered, "haggle-economy"))
+    assert checksums[0] != checksums[1]
+
+
+def test_an_economy_may_be_a_config_map_of_ones_own(render: Callable[..., Rendered]) -> None:
+    rendered = render("--set", "engine.economy.existingConfigMap=our-game")
+    assert "haggle-economy" not in rendered.of_kind("ConfigMap")
+    check_mounted(rendered, "our-game")
+
+
+def check_mounted(rendered: Rendered, config_map: str) -> Any:
+    """Only the engine has it; returns what its pods' annotation says of it."""
+    mounted = {
+        pod.component: pod
+        for pod in rendered.pods()
+        if any(volume.get("configMap", {}).get("name") == config_map for volume in pod.spec.get("volumes", []))
+    }
+    assert set(mounted) == {"engine"}
+    (container,) = mounted["engine"].containers
+    environment = {item["name"]: item.get("value") for item in container["env"]}
+    (mount,) = (item for item in container["volumeMounts"] if item["name"] == "economy")
+    assert environment["ECONOMY_FILE"] == f"{mount['mountPath']}/economy.toml"
+    return mounted["engine"].annotations
+
+
+def test_without_an_economy_of_its_own_a_game_plays_the_reference(render: Callable[..., Rendered]) -> None:
+    (engine,) = (pod for pod in render().pods() if pod.component == "engine")
+    assert "ECONOMY_FILE" not in {item["name"] for item in engine.containers[0]["env"]}

@@ -54,9 +54,9 @@ def test_trades_of_an_independent_batch_are_decided_each_for_itself_in_order(cli
     results = answer.json["results"]
     assert [result["trade_id"] for result in results] == ["b.0", "b.1", "b.2", "mine", "b.4"]
     assert "$.trades[1].player_1.gold" in results[1]["detail"]
-    assert [result.get("sequence") for result in results] == [3, None, 4, 5, None]
-    assert [decode_event(event).sequence for event in realm.events()] == [1, 2, 3, 4, 5]
-    assert (client.get("/v1/trades/mine").json or {})["trade"]["sequence"] == 5
+    assert [result.get("sequence") for result in results] == [4, None, 5, 6, None]
+    assert [decode_event(event).sequence for event in realm.events()] == [1, 2, 3, 4, 5, 6]
+    assert (client.get("/v1/trades/mine").json or {})["trade"]["sequence"] == 6
 
 
 def test_a_repeated_batch_has_one_effect_and_says_so_for_each_trade(client: FlaskClient, realm: Realm) -> None:
@@ -91,7 +91,7 @@ def test_all_or_nothing_accepts_all_or_nothing(client: FlaskClient, realm: Realm
     assert all(result["replayed"] for result in again.json["results"])
     invalid = send(client, [*trades[:-1], MALFORMED], "all_or_nothing", "invalid")
     assert (invalid.status_code, realm.states()) == (422, before)
-    assert [decode_event(event).sequence for event in realm.events()] == list(range(1, 2 * size + 3))
+    assert [decode_event(event).sequence for event in realm.events()] == list(range(1, 2 * size + 4))
 
 
 @pytest.mark.parametrize("mode", ["independent", "all_or_nothing"])
@@ -163,8 +163,8 @@ def test_a_staged_batch_gives_way_to_a_trade_in_between_and_starts_again(
     monkeypatch.setattr(Functions, "call", interfere)
     results = store.batches.decide(swaps(300))
     assert {(result.status, result.reason) for result in results} == {("decided", "")}
-    assert results[0].sequence == 4
-    assert [decode_event(event).sequence for event in realm.events()] == list(range(1, 304))
+    assert results[0].sequence == 5
+    assert [decode_event(event).sequence for event in realm.events()] == list(range(1, 305))
     assert realm.states()[1]["gold"] == 400
 
 
@@ -212,11 +212,11 @@ def test_a_committed_batch_is_seen_whole_before_it_is_finished_and_by_its_repeat
     trades = [Trade(f"s.{number}", Side(1, 1, {}), Side(2, 0, {})) for number in range(200)]
     store.batches.decide(trades)
     assert gold(client, 1) == 300
-    assert client.get("/v1/trades/s.7").json["trade"]["sequence"] == 10  # type: ignore[index]
+    assert client.get("/v1/trades/s.7").json["trade"]["sequence"] == 11  # type: ignore[index]
     assert client.post("/v1/trades", json=GOOD).status_code == 201
     assert gold(client, 1) == 299
     assert {result.status for result in store.batches.decide(trades)} == {"replayed"}
-    assert (gold(client, 1), len(realm.events())) == (299, 203)
+    assert (gold(client, 1), len(realm.events())) == (299, 204)
 
 
 def test_a_batch_given_up_half_way_leaves_no_trace(
@@ -227,7 +227,7 @@ def test_a_batch_given_up_half_way_leaves_no_trace(
     with pytest.raises(Unavailable):
         store.batches.decide(swaps(200))
     monkeypatch.undo()
-    assert (gold(client, 1), store.trades.find("s.0"), len(realm.events())) == (500, None, 2)
+    assert (gold(client, 1), store.trades.find("s.0"), len(realm.events())) == (500, None, 3)
     assert {result.status for result in store.batches.decide(swaps(200))} == {"decided"}
 
 
@@ -236,7 +236,7 @@ def test_other_commands_are_answered_while_the_largest_batch_is_decided(settings
     store, other = store_of(settings), store_of(settings)
     answered = 0
     for _ in range(100):
-        store.players.create(NewPlayer(None, "farmer"))
+        store.players.create(NewPlayer("farmer"))
     spread = [Trade(f"w.{n}", Side(3 + n % 50, 1, {}), Side(53 + n % 50, 1, {})) for n in range(MAX_BATCH)]
     batch = threading.Thread(target=store.batches.decide, args=(spread,))
     batch.start()

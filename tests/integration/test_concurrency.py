@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from app.contract.economy import CLASSES
 from app.contract.events import Event, TradeAccepted, TradeRejected, decode_event
 from app.http import responses
 from app.settings import Settings
@@ -25,7 +24,8 @@ from app.store import Store
 from app.store.functions import MOST_PER_CALL, Functions, full_name
 from app.store.layout import read_player
 from tests.conftest import Realm, client_of
-from tests.history import Replay, Sides, Window, assert_real_time_order, essence
+from tests.economy import CLASSES, ECONOMY
+from tests.history import Adjusted, Replay, Sides, Window, assert_real_time_order, essence
 from tests.model import ModelSide
 from tests.serving import Caller, Reply, served
 
@@ -99,7 +99,7 @@ class Trader:
         self._board = board
         self._actions = {
             self._trade: 45, self._batch: 10, self._large_batch: 4, self._offer: 12, self._answer_offer: 16,
-            self._repeat: 8, self._read: 5,
+            self._adjust: 6, self._repeat: 8, self._read: 5,
         }  # fmt: skip
 
     def run(self, until: float) -> None:
@@ -163,6 +163,13 @@ class Trader:
         how = self._draw.choice(["accept", "accept", "decline", "cancel"])
         self._send(Command(f"/v1/offers/{offer}/{how}", None, self._key()))
 
+    def _adjust(self) -> None:
+        quantity = self._draw.choice([-2, -1, 1, 2])
+        items = [{"item_id": self._draw.choice(ITEMS), "quantity": quantity}] if self._draw.random() < 0.7 else []
+        gold = self._draw.choice([-50, -1, 1, 50])
+        body = {"player_id": self._draw.randint(1, PLAYERS), "gold": gold, "items": items, "reason": "loot"}
+        self._send(Command("/v1/adjustments", body, self._key()))
+
     def _repeat(self) -> None:
         """Sends a command again that may still be under way, its own or another's."""
         if commands := list(self._board.commands):
@@ -193,10 +200,10 @@ class Camera:
         ids = msgspec.msgpack.encode(list(range(1, PLAYERS + 1)))
         pipeline.fcall(full_name("players"), *self._functions.fixed, ids)
         sequence, packed = pipeline.execute()
-        players = [read_player(player) for player in packed]
+        players = [read_player(*pair) for pair in zip(packed[::2], packed[1::2], strict=True)]
         for player in players:
             assert player.max_capacity >= player.item_units == sum(player.items.values())
-        states = [essence(msgspec.to_builtins(responses.player(player))) for player in players]
+        states = [essence(msgspec.to_builtins(responses.player(player, ECONOMY))) for player in players]
         return Snapshot(int(sequence), Window(sent, time.monotonic()), states)
 
     @contextmanager
@@ -226,9 +233,8 @@ def totals(states: list[dict[str, Any]]) -> Counter[int]:
     return amounts
 
 
-def check_conservation(snapshots: list[Snapshot]) -> None:
+def check_holdings(snapshots: list[Snapshot]) -> None:
     for snapshot in snapshots:
-        assert totals(snapshot.states) == totals(snapshots[0].states)
         for state in snapshot.states:
             assert state["gold"] >= state["held_gold"] >= 0
             assert min(state["items"].values()) > 0
@@ -242,7 +248,10 @@ def decided(exchange: Exchange) -> Iterator[tuple[int, bool, list[dict[str, Any]
     """What an answer says was decided: sequence number, whether that was before, and the states shown with it."""
     body = exchange.reply.json
     is_replay = exchange.reply.is_replay
-    if "trade" in body:
+    if "adjustment" in body:
+        # players are as they are when the answer is made, perhaps after others of the same call
+        yield body["adjustment"]["sequence"], is_replay, []
+    elif "trade" in body:
         players = [player for name in ("player_1", "player_2") if (player := body.get(name))]
         yield body["trade"]["sequence"], is_replay, players
     elif "results" in body:
@@ -273,9 +282,18 @@ def requested(commands: list[Command]) -> dict[str, Sides]:
         if command.path == "/v1/trades/batch":
             trades = enumerate(command.body["trades"])
             found |= {f"{command.key}.{place}": sides_of(trade) for place, trade in trades}
-        elif command.body:
+        elif command.body and command.path != "/v1/adjustments":
             found[command.key] = sides_of(command.body)
     return found
+
+
+def adjusted(commands: list[Command]) -> dict[str, Adjusted]:
+    """The player, gold and units of every adjustment that was sent, by its id."""
+    return {
+        key: (body["player_id"], body["gold"], {line["item_id"]: line["quantity"] for line in body["items"]})
+        for path, body, key in commands
+        if path == "/v1/adjustments"
+    }
 
 
 def sides_of(body: dict[str, Any]) -> Sides:
@@ -327,6 +345,8 @@ def check_repeats(exchanges: list[Exchange]) -> None:
             body = [{**result, "replayed": None} for result in body["results"]]
         elif "offer" in body:
             body = {**body["offer"], "status": None, "trade_id": None}
+        elif "adjustment" in body:
+            body = body["adjustment"]
         assert first.setdefault(exchange.command.key, body) == body
 
 
@@ -356,6 +376,7 @@ def check_states(board: Board, events: list[Event], replay: Replay) -> dict[tupl
         for player_id, seen in answers[event.sequence]:
             assert seen == replay.shown(player_id), event
         for states in snapshots[event.sequence]:
+            assert totals(states) == replay.model.supply, "created + given - taken = held"
             assert states == [replay.shown(player_id) for player_id in range(1, PLAYERS + 1)]
     return changes
 
@@ -393,7 +414,7 @@ def test_64_callers_on_10_players_see_a_linearizable_history(settings: Settings,
     events = [decode_event(raw) for raw in realm.events()]
     assert board.snapshots[-1].sequence == len(events)
     check_statuses(board.exchanges)
-    check_conservation(board.snapshots)
+    check_holdings(board.snapshots)
     check_repeats(board.exchanges)
     windows = windows_of(board.exchanges)
     assert_real_time_order(windows)
@@ -401,7 +422,8 @@ def test_64_callers_on_10_players_see_a_linearizable_history(settings: Settings,
     commands = [exchange.command for exchange in board.exchanges]
     batches = together(commands)
     assert check_batches(batches, events) > 0, "no large batch got through"
-    replay = Replay(requested(commands), {trade_id for ids in batches.values() for trade_id in ids})
+    decided_together = {trade_id for ids in batches.values() for trade_id in ids}
+    replay = Replay(requested(commands), decided_together, adjusted(commands))
     check_reads(board.reads, check_states(board, events, replay), windows)
 
 

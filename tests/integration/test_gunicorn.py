@@ -46,7 +46,7 @@ def test_32_threads_on_hot_pairs_conserve_gold_and_items_and_leave_nothing_negat
     assert len(statuses) == 32 * 30
     assert set(statuses) == {201, 409}
     assert totals(realm) == before
-    assert len(realm.events()) == 4 + len(statuses)
+    assert len(realm.events()) == 5 + len(statuses)
     for state in realm.states().values():
         assert state["gold"] >= 0
         assert min(state["items"].values()) > 0

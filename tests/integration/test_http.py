@@ -8,12 +8,12 @@ import pytest
 from flask.testing import FlaskClient
 from openapi_schema_validator import OAS31Validator
 
-from app.contract.economy import CLASSES, ITEMS
 from app.http import openapi
 from app.http.app import create_app
 from app.http.operations import OPERATIONS
 from app.settings import Settings
 from tests.conftest import client_of
+from tests.economy import CLASSES, ITEMS
 
 
 def test_the_original_route_answers_a_new_player_in_the_original_words(client: FlaskClient) -> None:
@@ -91,7 +91,7 @@ def test_the_catalog_and_the_classes_are_served(client: FlaskClient) -> None:
     [
         ("GET", "/v1/players/9", 404, "not_found"),
         ("GET", "/nowhere", 404, "not_found"),
-        ("DELETE", "/v1/players/9", 405, "method_not_allowed"),
+        ("PUT", "/v1/players/9", 405, "method_not_allowed"),
         ("POST", "/v1/players", 422, "unknown_class"),
     ],
 )
@@ -114,7 +114,7 @@ def test_without_redis_every_command_is_a_503_with_retry_after(settings: Setting
 
 
 def test_a_full_outbox_is_a_503_before_anything_changes_and_reads_go_on(settings: Settings) -> None:
-    narrow = client_of(replace(settings, outbox_max_events=2))
+    narrow = client_of(replace(settings, outbox_max_events=3))
     assert [narrow.put("/create_player").status_code for _ in range(3)] == [200, 200, 503]
     ready = narrow.get("/readyz")
     assert (ready.status_code, (ready.json or {})["status"]) == (200, "outbox_full"), "reads stay in service"
@@ -124,8 +124,8 @@ def test_a_full_outbox_is_a_503_before_anything_changes_and_reads_go_on(settings
 def test_metrics_count_requests_and_trades(client: FlaskClient) -> None:
     client.put("/create_player")
     text = client.get("/metrics").text
-    assert "haggle_sequence 1.0" in text
-    assert "haggle_outbox_events 1.0" in text
+    assert "haggle_sequence 2.0" in text
+    assert "haggle_outbox_events 2.0" in text
 
 
 def test_the_openapi_description_lists_exactly_the_routes_of_the_server(settings: Settings) -> None:

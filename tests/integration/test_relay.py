@@ -29,6 +29,7 @@ from app.store.client import connect
 from app.store.keys import Keys
 from app.store.outbox import Outbox
 from tests.conftest import settings_of, wait_until
+from tests.economy import ECONOMY
 from tests.kafka import Kafka
 
 TIMEOUT_S = 60
@@ -47,12 +48,16 @@ class Game:
     def __init__(self, settings: Settings) -> None:
         self.redis: Any = connect(settings)
         self.keys = Keys(settings.realm)
-        self._store = Store(self.redis, settings)
+        self._store = Store(self.redis, settings, ECONOMY)
         self._ended = threading.Event()
 
     def play(self, events: int) -> None:
+        """So many events; the first of all publishes the catalog."""
+        if not self.decided:
+            self._store.is_full()
+            events -= 1
         for _ in range(events):
-            self._store.players.create(NewPlayer(None, "farmer"))
+            self._store.players.create(NewPlayer("farmer"))
 
     @contextlib.contextmanager
     def going_on(self) -> Iterator[None]:

@@ -43,7 +43,7 @@ class Game:
         self.pass_s(0)
         self.retention = Retention(self.redis, self.store, settings, clock=lambda: self.now_s)
         for _ in range(2):
-            self.store.players.create(NewPlayer(None, "farmer"))
+            self.store.players.create(NewPlayer("farmer"))
 
     def pass_s(self, seconds: int) -> None:
         self.now_s += seconds
@@ -88,7 +88,7 @@ def game(own_server: Redis, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
     """A game whose records begin in as many shards as the test says."""
     source = functions.LIBRARY.replace(functions.NAME, "clocked")
     assert source.count("redis.call('TIME')") == 1
-    clock = "{redis.call('GET', keys[SEQUENCE_KEY] .. ':clock'), '0'}"
+    clock = functions.with_values("{redis.call('GET', keys[SEQUENCE_KEY] .. ':clock'), '0'}")
     shards = "FIRST_SHARDS, MOST_SHARDS = "
     assert source.count(f"{shards}16384") == 1
     source = source.replace(f"{shards}16384", f"{shards}{getattr(request, 'param', 16384)}")
@@ -321,7 +321,7 @@ def test_nobody_outside_knows_which_names_share_a_shard(own_server: Redis) -> No
     def shards(settings: Settings) -> list[bytes]:
         store = client_of(settings).application.extensions["haggle"].store
         for _ in range(2):
-            store.players.create(NewPlayer(None, "farmer"))
+            store.players.create(NewPlayer("farmer"))
         store.trades.decide_each([Trade(f"name-{number}", Side(1, 1, {}), Side(2, 1, {})) for number in range(50)])
         found = Realm(settings).redis.scan_iter(f"{{{settings.realm}}}:decided:*", count=1_000)
         return sorted(key.split(b":")[-1] for key in found)

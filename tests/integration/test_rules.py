@@ -17,11 +17,21 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from app.contract.economy import CLASSES, ITEMS
-from app.contract.events import OfferClosed, OfferMade, PlayerCreated, State, TradeAccepted, decode_event
+from app.contract.events import (
+    OfferClosed,
+    OfferMade,
+    PlayerAdjusted,
+    PlayerCreated,
+    PlayerForgotten,
+    PlayerRenamed,
+    State,
+    TradeAccepted,
+    decode_event,
+)
 from app.settings import Settings
 from app.store import Store
 from tests.conftest import Realm, Redis, client_of, settings_of
+from tests.economy import CLASSES, ITEMS
 from tests.model import MAX_AMOUNT, ModelOffer, ModelRealm, ModelSide
 
 MAX_OPEN = 3
@@ -55,6 +65,11 @@ commands = st.one_of(
     st.tuples(st.just("make_offer"), either_sides, either_sides),
     st.tuples(st.just("make_offer"), modest_sides, modest_sides),
     st.tuples(st.sampled_from(["accept", "accept", "decline", "cancel", "expire"]), numbers),
+    st.tuples(st.just("adjust"), st.integers(1, 4), st.one_of(gold, gold.map(lambda n: -n)),
+              st.dictionaries(st.sampled_from([*ITEMS, 16]), st.one_of(st.integers(-9, 9), st.just(90)), max_size=2)),
+    st.tuples(st.just("adjust"), st.integers(1, 3), st.integers(-300, 300), st.just({})),
+    st.tuples(st.just("rename"), st.integers(1, 3)),
+    st.tuples(st.sampled_from(["forget", "rename"]), st.integers(1, 3)),
     st.tuples(st.just("repeat"), numbers),
     st.tuples(st.just("new_engine")),
 )  # fmt: skip
@@ -93,6 +108,7 @@ class World:
 
     def enrich(self, player_id: int, amount: int) -> None:
         if not self.model.players[player_id].held_gold:
+            self.model.supply[0] += amount - self.model.players[player_id].gold
             self.model.players[player_id].gold = amount
             self.realm.set_gold(player_id, amount)
 
@@ -103,6 +119,31 @@ class World:
             assert answer.status_code == 422
         else:
             expect(answer, self.model.trade(one, two))
+
+    def adjust(self, player_id: int, amount: int, units: dict[int, int]) -> None:
+        units = {item: quantity for item, quantity in units.items() if quantity}
+        lines = [{"item_id": item, "quantity": quantity} for item, quantity in units.items()]
+        body = {"player_id": player_id, "gold": amount, "items": lines, "reason": "correction"}
+        answer = self.post("/v1/adjustments", body, next(self._ids))
+        if amount or units:
+            expect(answer, self.model.adjust(player_id, amount, units))
+        else:
+            assert answer.status_code == 422
+
+    def rename(self, player_id: int) -> None:
+        name = next(self._ids)
+        answer = self.client.patch(f"/v1/players/{player_id}", json={"username": name})
+        if self.model.players[player_id].closed:
+            assert answer.status_code == 409
+        else:
+            self.model.rename(player_id)
+            assert (answer.status_code, (answer.json or {})["username"]) == (200, name)
+
+    def forget(self, player_id: int) -> None:
+        answer = self.client.delete(f"/v1/players/{player_id}")
+        assert (answer.status_code, (answer.json or {})["username"]) == (200, None)
+        if not self.model.players[player_id].closed:
+            self.model.forget(player_id)
 
     def batch(self, mode: str, trades: list[tuple[ModelSide, ModelSide]]) -> None:
         trades = [(self._held(one), self._held(two)) for one, two in trades]
@@ -199,7 +240,7 @@ class World:
         assert [event.sequence for event in events] == list(range(1, self.model.events + 1))
         newest: dict[int, State] = {}
         for event in events:
-            if isinstance(event, PlayerCreated):
+            if isinstance(event, PlayerCreated | PlayerRenamed | PlayerForgotten | PlayerAdjusted):
                 newest[event.player_id] = event.state
             elif isinstance(event, TradeAccepted):
                 newest |= {side.player_id: side.state for side in (event.player_1, event.player_2)}
@@ -226,12 +267,21 @@ def expect(answer: TestResponse, reason: str) -> None:
 
 
 def lasting(answer: Any) -> Any:
-    """The answer without what may have changed since: if it is a repeat, and how an offer and its maker stand."""
+    """The answer without what may have changed since: if it is a repeat, and how an offer and its players stand."""
     if "results" in answer:
         return [{**result, "replayed": True} for result in answer["results"]]
+    if "adjustment" in answer:
+        return answer["adjustment"]
+    if "trade" in answer and "player_1" in answer:
+        return {**answer, **{name: named(answer[name]) for name in ("player_1", "player_2")}}
     if "offer" in answer:
         return {**answer["offer"], "status": "", "trade_id": ""}
     return answer
+
+
+def named(player: Any) -> Any:
+    """Without its name, which is the one that it has now."""
+    return player and {**player, "username": ""}
 
 
 def total(model: ModelRealm) -> Counter[int]:
@@ -267,10 +317,8 @@ def test_random_programs_end_like_the_model(own_server: Redis, program: list[Any
         if place == killed_after:
             own_server.kill()
             own_server.start()
-        before = total(worlds[number].model)
         worlds[number].run(*command)
-        if command[0] not in ("create", "enrich"):
-            assert total(worlds[number].model) == before
+        assert total(worlds[number].model) == worlds[number].model.supply
     for world in worlds:
         world.compare()
 

@@ -62,7 +62,41 @@ def events(client: FlaskClient, realm: Realm, settings: Settings) -> list[bytes]
     for number, (one, two) in enumerate(trades):
         body = {"trade_id": f"t{number}", "player_1": {"player_id": 1, **one}, "player_2": {"player_id": 2, **two}}
         client.post("/v1/trades", json=body)
+    return without_the_catalog(of_realm_r(realm, settings))
+
+
+def without_the_catalog(events: list[bytes]) -> list[bytes]:
+    """The events behind the first, numbered as if there were none before them."""
+    return [
+        raw.replace(f':{number}","schema'.encode(), f':{number - 1}","schema'.encode()).replace(
+            f'"sequence":{number},'.encode(), f'"sequence":{number - 1},'.encode()
+        )
+        for number, raw in enumerate(events[1:], start=2)
+    ]
+
+
+def of_realm_r(realm: Realm, settings: Settings) -> list[bytes]:
     return [raw.replace(settings.realm.encode(), b"r") for raw in realm.events()]
+
+
+@pytest.fixture
+def game_events(client: FlaskClient, realm: Realm, settings: Settings) -> list[bytes]:
+    """A catalog, and a player that is given and taken from, renamed and forgotten."""
+    created = client.post("/v1/players", json={"player_class": "farmer", "external_id": "ä"})
+    player_id = (created.json or {})["player_id"]
+    given = {
+        "player_id": player_id,
+        "gold": -9,
+        "items": [line(1, 2), line(5, -500)],
+        "reason": "craft",
+        "reference": "ß",
+    }
+    client.post("/v1/adjustments", json=given)
+    client.post("/v1/adjustments", json=given)
+    client.patch(f"/v1/players/{player_id}", json={"username": "another"})
+    named = of_realm_r(realm, settings)
+    client.delete(f"/v1/players/{player_id}")
+    return [*named, of_realm_r(realm, settings)[-1]]
 
 
 @pytest.fixture
@@ -80,10 +114,10 @@ def offer_events(client: FlaskClient, realm: Realm, settings: Settings) -> list[
         "/v1/offers", json={"offer_id": "o4", "player_1": {"player_id": 2, "gold": 1}, "player_2": {"player_id": 1}}
     )
     client.post("/v1/offers/o4/cancel")
-    return [raw.replace(settings.realm.encode(), b"r") for raw in realm.events()]
+    return without_the_catalog(of_realm_r(realm, settings))
 
 
-@pytest.mark.parametrize("source", ["events", "offer_events"])
+@pytest.mark.parametrize("source", ["events", "offer_events", "game_events"])
 def test_every_event_is_a_row_nested_as_the_event_is(
     records: Records, source: str, request: pytest.FixtureRequest
 ) -> None:
@@ -106,8 +140,10 @@ def pruned(value: Any) -> Any:
     return value
 
 
-def test_the_events_of_these_tests_are_of_every_type(events: list[bytes], offer_events: list[bytes]) -> None:
-    assert {type(decode_event(raw)) for raw in [*events, *offer_events]} == set(EVENT_TYPES)
+def test_the_events_of_these_tests_are_of_every_type(
+    events: list[bytes], offer_events: list[bytes], game_events: list[bytes]
+) -> None:
+    assert {type(decode_event(raw)) for raw in [*events, *offer_events, *game_events]} == set(EVENT_TYPES)
 
 
 def test_a_row_says_where_the_record_stood_and_nothing_else_of_a_valid_event(
@@ -298,7 +334,7 @@ def test_numbers_are_of_each_realm_in_a_partition(records: Records) -> None:
     frame = records()
     for realm, trades in (("a", 3), ("b-2", 5)):
         frame = frame.union(records(*plan_events(2, trades, seed=1, realm=realm), key=realm.encode()))
-    assert seen(frame) == {"a": (5, 0, 5, 1, 5), "b-2": (7, 0, 7, 1, 7)}
+    assert seen(frame) == {"a": (6, 0, 6, 1, 6), "b-2": (8, 0, 8, 1, 8)}
 
 
 ODD: dict[str, Callable[[bytes], bytes | None]] = {

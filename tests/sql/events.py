@@ -11,25 +11,33 @@ from typing import Any
 
 import msgspec
 
-from app.contract.economy import ITEMS
 from app.contract.events import (
     SCHEMA_VERSION,
+    AdjustmentRejected,
+    CatalogClass,
+    CatalogItem,
+    CatalogPublished,
     Event,
+    Goods,
     ItemUnits,
     Line,
     OfferClosed,
     OfferMade,
     OfferRejected,
+    PlayerAdjusted,
     PlayerCreated,
+    PlayerForgotten,
+    PlayerRenamed,
     Side,
     SideAfter,
     State,
     TradeAccepted,
     TradeRejected,
 )
-from app.contract.reasons import DeadLetter, OfferOutcome, Rejection
+from app.contract.reasons import AdjustmentReason, DeadLetter, OfferOutcome, Rejection
 from app.contract.tables import CATALOG, EVENTS, SCHEMA, VIEWS, Column, ColumnType
 from jobs.lake.trino import SQL, Lake, Result
+from tests.economy import ITEMS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TOPIC_ID = "topic-id-1"
@@ -51,6 +59,60 @@ def created(
     after = state(1, holds or {}, **more)
     return PlayerCreated(
         player_id=player, username=f"u{player}", player_class=player_class, max_capacity=999, state=after, **envelope
+    )
+
+
+def published(version: int, sequence: int, values: Mapping[int, int], **more: Any) -> CatalogPublished:
+    """A catalog of items with these values, each named after its id and the version, and of one class."""
+    return CatalogPublished(
+        catalog_version=version,
+        max_capacity=999,
+        catalog_items=[CatalogItem(item, f"item {item} v{version}", 1, value) for item, value in values.items()],
+        catalog_classes=[CatalogClass("farmer", version, 10, [ItemUnits(5, version)])],
+        **_envelope(sequence, more),
+    )
+
+
+def renamed(player: int, sequence: int, username: str | None, after: State, **more: Any) -> PlayerRenamed:
+    """A player with another username."""
+    return PlayerRenamed(player_id=player, username=username, state=after, **_envelope(sequence, more))
+
+
+def forgotten(player: int, sequence: int, after: State, **more: Any) -> PlayerForgotten:
+    """A player that was forgotten."""
+    return PlayerForgotten(player_id=player, state=after, **_envelope(sequence, more))
+
+
+def goods(items: Mapping[int, int] | None = None, gold: int = 0) -> Goods:
+    """What the game gives or takes."""
+    given = side(1, items, gold)
+    return Goods(gold=gold, item_value=given.item_value, items=given.items)
+
+
+def adjusted(player: int, sequence: int, given: Goods, taken: Goods, after: State, **more: Any) -> PlayerAdjusted:
+    """What the game gave and took."""
+    return PlayerAdjusted(
+        adjustment_id=f"a{sequence}",
+        player_id=player,
+        adjustment_reason=AdjustmentReason.CRAFT,
+        reference="a note",
+        given=given,
+        taken=taken,
+        state=after,
+        **_envelope(sequence, more),
+    )
+
+
+def adjustment_refused(player: int, sequence: int, given: Goods, taken: Goods, **more: Any) -> AdjustmentRejected:
+    """What the game would have given and taken."""
+    return AdjustmentRejected(
+        adjustment_id=f"a{sequence}",
+        player_id=player,
+        adjustment_reason=AdjustmentReason.DECAY,
+        reason=Rejection.INSUFFICIENT_GOLD,
+        given=given,
+        taken=taken,
+        **_envelope(sequence, more),
     )
 
 

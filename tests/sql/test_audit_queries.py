@@ -6,7 +6,24 @@ import pytest
 
 from app.contract.events import Event, SideAfter, State
 from app.contract.reasons import DeadLetter, OfferOutcome
-from tests.sql.events import TOPIC_ID, Events, accepted, closed, created, offered, settled, side, state
+from tests.sql.events import (
+    TOPIC_ID,
+    Events,
+    accepted,
+    adjusted,
+    adjustment_refused,
+    at,
+    closed,
+    created,
+    forgotten,
+    goods,
+    offered,
+    published,
+    renamed,
+    settled,
+    side,
+    state,
+)
 
 pytestmark = pytest.mark.stack
 ALL = ("r", 0, 1_000)
@@ -132,10 +149,80 @@ def test_changes_are_listed_one_by_one_and_an_accepted_offer_frees_what_it_held(
     ]
 
 
-def test_created_is_what_creations_brought(events: Events) -> None:
+def test_the_supply_is_what_creations_and_adjustments_brought_less_what_was_taken(events: Events) -> None:
     events.insert(*history())
-    assert events.ask("audit/created", *ALL) == [[0, 200], [5, 20], [6, 4]]
-    assert events.ask("audit/created", "r", 1, 4) == [[0, 100], [5, 10], [6, 2]]
+    assert events.ask("audit/supply", *ALL * 2) == [[0, 200], [5, 20], [6, 4]]
+    assert events.ask("audit/supply", *("r", 1, 4) * 2) == [[0, 100], [5, 10], [6, 2]]
+    events.insert(
+        adjusted(1, 5, goods({1: 3}, 5), goods({5: 2}, 1), state(4)),
+        adjustment_refused(1, 6, goods({1: 99}), goods(None, 99)),
+        adjusted(2, 7, goods(), goods({6: 4}, 204), state(4)),
+        adjusted(2, 1, goods({9: 9}), goods(), state(4), realm="other"),
+    )
+    assert events.ask("audit/supply", *ALL * 2) == [[1, 3], [5, 18]]
+
+
+def game() -> list[Event]:
+    """A farmer that is given and taken from, renamed and forgotten; of item 5 it starts with 10 units of 6 gold."""
+    after = {"gold": 95, "item_units": 11, "distinct_items": 2, "item_value": 154}
+    return [
+        created(1, 1, {5: 10}, gold=100),
+        adjusted(1, 2, goods({1: 2}), goods({5: 1}, 5), state(2, {1: 2, 5: 9}, **after)),
+        renamed(1, 3, "another", state(3, None, **after)),
+        adjusted(
+            1,
+            4,
+            goods(None, 7),
+            goods({5: 9}),
+            state(4, {5: 0}, gold=102, item_units=2, distinct_items=1, item_value=100),
+        ),
+        forgotten(1, 5, state(5, gold=102, item_units=2, distinct_items=1, item_value=100)),
+    ]
+
+
+def test_states_that_the_game_made_follow_and_one_that_does_not_is_named(events: Events) -> None:
+    events.insert(*game())
+    (row,) = events.result("audit/states", *ALL * 3).records()
+    assert [row[name] for name in ("states", "follows", "version", "gold", "item_value")] == [5, True, 5, 102, 100]
+    assert events.ask("audit/broken_states", *ALL * 3, [1]) == []
+    assert events.ask("audit/items", *ALL * 3) == [[1, 1, 0, 2, True], [1, 5, 0, 0, True]]
+    assert events.ask("audit/broken_items", *ALL * 3, [1]) == []
+    events.clear()
+    wrong = game()
+    wrong[3] = adjusted(1, 4, goods(None, 7), goods({5: 8}), wrong[3].state)  # type: ignore[union-attr]
+    events.insert(*wrong)
+    assert events.result("audit/states", *ALL * 3).records()[0]["follows"] is False
+    assert events.ask("audit/broken_states", *ALL * 3, [1]) == [[1, 4, 4]]
+    assert events.ask("audit/broken_items", *ALL * 3, [1]) == [[1, 5, 4, 4]]
+
+
+def test_changes_by_the_game_are_listed_too(events: Events) -> None:
+    events.insert(*game())
+    assert events.ask("audit/changes", *("r", 1, 5) * 4) == [
+        [1, 2, 0, -5, 0],
+        [1, 2, 1, 2, 0],
+        [1, 2, 5, -1, 0],
+        [1, 3, 0, 0, 0],
+        [1, 4, 0, 7, 0],
+        [1, 4, 5, -9, 0],
+        [1, 5, 0, 0, 0],
+    ]
+
+
+def test_the_catalogs_say_from_which_event_on_an_item_is_worth_what(events: Events) -> None:
+    events.insert(published(1, 1, {5: 6, 6: 3}), published(2, 7, {5: 8}), published(1, 1, {5: 1}, realm="other"))
+    assert events.ask("audit/catalogs", "r", 9) == [[1, 5, 6], [1, 6, 3], [7, 5, 8]]
+    assert events.ask("audit/catalogs", "r", 6) == [[1, 5, 6], [1, 6, 3]]
+
+
+def test_forgotten_players_are_listed_with_the_rows_that_still_name_them(events: Events) -> None:
+    events.insert(*game(), created(2, 6), created(1, 1, realm="other"), forgotten(1, 2, state(2), realm="other"))
+    events.insert(created(3, 7), forgotten(3, 8, state(2)), renamed(3, 9, None, state(3)))
+    assert events.ask("audit/forgotten", "r") == [[1, at(5), 3, 2], [3, at(8), 9, 1]]
+    (newest,) = events.run("select max(kafka_offset) from lake.haggle.events")[0]
+    assert events.ask("audit/kept", TOPIC_ID, 0, newest, "r") == [[9]]
+    assert events.ask("audit/kept", TOPIC_ID, 0, newest + 1, "r") == [[None]]
+    assert len(events.run('select committed_at from lake.haggle."events$snapshots" order by committed_at')) >= 2
 
 
 def test_sequences_gaps_and_duplicates(events: Events) -> None:

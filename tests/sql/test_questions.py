@@ -16,12 +16,17 @@ from jobs.report.answers import of_realm
 from tests.sql.events import (
     Events,
     accepted,
+    adjusted,
     at,
     closed,
     created,
+    forgotten,
+    goods,
     offer_refused,
     offered,
+    published,
     rejected,
+    renamed,
     settled,
     side,
     state,
@@ -75,12 +80,15 @@ def test_most_traded_counts_units_and_lines_of_accepted_trades_with_ties_in_each
         rejected(4, side(1, {8: 99}), side(2)),
         offered(5, "o", giving(1, {8: 99}), wanting()),
         accepted(1, giving(1, {9: 99}), giving(2), realm="other"),
+        # the name that an item had last, though it is no more
+        published(1, 6, {5: 6, 6: 3}),
+        published(2, 7, {5: 6}),
     )
     assert events.ask("questions/q02_most_traded_item") == [
-        ["other", 9, 99, 1, 1, 1],
-        ["r", 6, 10, 2, 1, 1],
-        ["r", 5, 10, 1, 1, 2],
-        ["r", 7, 1, 1, 3, 2],
+        ["other", 9, None, 99, 1, 1, 1],
+        ["r", 6, "item 6 v1", 10, 2, 1, 1],
+        ["r", 5, "item 5 v2", 10, 1, 1, 2],
+        ["r", 7, None, 1, 1, 3, 2],
     ]
 
 
@@ -103,14 +111,17 @@ def test_the_extreme_inventory_is_over_all_states_of_a_realm_with_ties_in_the_or
         accepted(5, giving(2, version=3, **reaching(5)), giving(1, version=3, **reaching(4))),
         offered(6, "o", giving(3, version=2, **reaching(5)), wanting(1)),
         rejected(7, side(1), side(2)),
+        renamed(2, 8, "second", state(2)),
+        adjusted(1, 9, goods(), goods(), state(3, **reaching(4))),
+        forgotten(3, 10, state(3)),
         created(1, 1, realm="other", **reaching(9)),
         accepted(2, giving(1, **reaching(7)), giving(4, version=2, **reaching(1)), realm="other"),
     )
     assert events.ask(f"questions/{name}") == [
         ["other", 1, "u1", "farmer", 9, 1, at(1)],
-        ["r", 2, "u2", "banker", 5, 1, at(2)],
+        ["r", 2, "second", "banker", 5, 1, at(2)],
         ["r", 1, "u1", "farmer", 5, 2, at(4)],
-        ["r", 3, "u3", "farmer", 5, 2, at(6)],
+        ["r", 3, None, "farmer", 5, 2, at(6)],
     ]
 
 

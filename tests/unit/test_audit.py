@@ -178,7 +178,7 @@ def touched() -> Book:
     """Version 3 of player 1 was lost; version 4 lists item 5 alone."""
     before, last = player(2, 5, 93, {ITEM: 9, OTHER: 1}), player(4, 14, 90, {ITEM: 8, OTHER: 4})
     lost = player(3, 11, 95, {ITEM: 9, OTHER: 4})
-    book = Book({1: before}, [LOSS], 9)
+    book = Book({1: before}, [LOSS], 9, VALUES)
     book.follow(20, [states(1, lost, last, first=14)], [item(1, ITEM, 9, 8)], [])
     return book
 
@@ -208,7 +208,7 @@ def test_a_loss_excuses_no_player_whose_states_it_does_not_lie_between() -> None
 
 
 def test_changes_after_a_loss_lead_back_to_what_the_player_had_before_them() -> None:
-    book = Book({1: player(2, 5, 93, {ITEM: 9})}, [LOSS], 20)
+    book = Book({1: player(2, 5, 93, {ITEM: 9})}, [LOSS], 20, VALUES)
     tail = {1: [Change(4, GOLD, 1, 0), Change(4, OTHER, -4, 0)]}
     found = Comparison(book, tail, is_behind=False).compare({1: in_redis(4, {GOLD: 91, ITEM: 8})})
     assert (found.differences, found.lost_versions) == ([], 1)
@@ -224,7 +224,7 @@ def test_changes_that_do_not_go_on_where_the_book_ends_are_a_difference() -> Non
 
 
 def test_players_whose_newest_events_are_lost_are_taken_from_redis() -> None:
-    book = Book({1: player(2, 5, 93, {ITEM: 9}), 2: player(2, 15, 93, {ITEM: 9})}, [LOSS], 20)
+    book = Book({1: player(2, 5, 93, {ITEM: 9}), 2: player(2, 15, 93, {ITEM: 9})}, [LOSS], 20, VALUES)
     owned = {GOLD: 50, OTHER: 2}
     found = Comparison(book, {}, is_behind=False).compare(
         {1: in_redis(4, owned), 2: in_redis(3, owned), 3: in_redis(1, owned)}

@@ -5,12 +5,12 @@ import runpy
 
 import pytest
 
-from app.contract.economy import CLASSES, ITEMS, MAX_CAPACITY
 from app.contract.events import EVENT_TYPES, decode_event
 from app.contract.reasons import OfferOutcome, Rejection
 from app.contract.tables import EVENTS, FORMER_TABLES, VIEWS, View, event_columns
 from jobs.streams.schema import event_ddl, supported_types
 from tests import ROOT
+from tests.economy import CLASSES, ECONOMY, ITEMS
 
 LUA = {path.stem: path.read_text() for path in sorted((ROOT / "app/store/lua").glob("*.lua"))}
 
@@ -27,25 +27,29 @@ def test_every_view_is_in_sql_and_no_other() -> None:
     assert {path.stem for path in (ROOT / "sql/views").glob("*.sql")} == {view.name for view in VIEWS}
 
 
-def test_the_lua_function_gives_exactly_the_reasons_of_the_contract_in_their_order() -> None:
-    trade, offer = LUA["rules"].split("local function offer_rejection")
+def test_the_lua_functions_give_exactly_the_reasons_of_the_contract_in_their_order() -> None:
+    trade, adjustment, offer = re.split(r"local function (?:adjustment|offer)_rejection", LUA["rules"])
     own = [reason for reason in re.findall(r"return '(\w+)'", offer) if f"'{reason}'" not in trade]
     assert "'batch_refused'" in LUA["batches"]
     assert ["batch_refused", *re.findall(r"return '(\w+)'", trade), *own] == [str(reason) for reason in Rejection]
+    places = [list(Rejection).index(Rejection(reason)) for reason in re.findall(r"return '(\w+)'", adjustment)]
+    assert places == sorted(places)
 
 
 def test_the_lua_library_writes_the_event_types_and_outcomes_of_the_contract() -> None:
-    written = set(re.findall(r"(?:exchange_body\(|pack\()'(\w+)'", "".join(LUA.values())))
-    assert written == set(supported_types())
+    verbs = "published|created|renamed|forgotten|adjusted|accepted|rejected|made|closed"
+    written = set(re.findall(rf"'(\w+_(?:{verbs}))'", "".join(LUA.values())))
+    assert written - {"account_closed"} == set(supported_types())
     ends = {str(outcome) for outcome in OfferOutcome}
-    assert "ARGV  3 offer_id, 4 declined | cancelled" in LUA["offers"]
-    assert set(re.findall(r"close\(realm, .*?, '(\w+)'\)", LUA["offers"])) | {"declined", "cancelled"} == ends
+    assert "ARGV  4 offer_id, 5 declined | cancelled" in LUA["offers"]
+    closes = re.findall(r"close\(realm, .*?, '(\w+)'\)", LUA["offers"] + LUA["accounts"])
+    assert set(closes) | {"declined", "cancelled"} == ends
 
 
 def test_every_class_starts_with_899_units_of_999_and_the_weights_are_out_of_20() -> None:
     assert sum(player_class.weight for player_class in CLASSES.values()) == 20
     for player_class in CLASSES.values():
-        assert sum(player_class.items.values()) == MAX_CAPACITY - 100
+        assert sum(player_class.items.values()) == ECONOMY.max_capacity - 100
         assert set(player_class.items) <= set(ITEMS)
 
 

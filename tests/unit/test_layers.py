@@ -8,6 +8,7 @@ from tests import ROOT
 
 JOBS_MAY_IMPORT = (
     "app.contract",
+    "app.economy",
     "app.settings",
     "app.errors",
     "app.logs",

@@ -7,19 +7,29 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
+from app.contract.economy import reference_economy
 from jobs.lake.trino import SQL, Result
 from jobs.report.answers import Answer, Report
 from jobs.report.questions import QUESTIONS
 from jobs.report.questions.question import Question, some
+from jobs.report.reference import NOTES, is_reference
 from jobs.report.render import write_report
 
+ECONOMY = reference_economy()
 EACH = pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
 PLAYER = {"player_id": 7, "username": "<b>Zoë</b>", "player_class": "banker"}
 ROWS: dict[str, list[dict[str, Any]]] = {
     "q01_trades": [{"trades": 10_000, "refused": 12}],
     "q02_most_traded_item": [
-        {"item_id": 6, "units": 900, "trade_lines": 800, "rank_by_units": 1, "rank_by_lines": 2},
-        {"item_id": 5, "units": 850, "trade_lines": 850, "rank_by_units": 2, "rank_by_lines": 1},
+        {"item_id": 6, "name": "Milk", "units": 900, "trade_lines": 800, "rank_by_units": 1, "rank_by_lines": 2},
+        {
+            "item_id": 5,
+            "name": "Food Package",
+            "units": 850,
+            "trade_lines": 850,
+            "rank_by_units": 2,
+            "rank_by_lines": 1,
+        },
     ],
     "q03_most_diverse_inventory": [{**PLAYER, "distinct_items": 13}],
     "q04_most_valuable_inventory": [{**PLAYER, "item_value": 80_000_000}],
@@ -51,8 +61,16 @@ def test_every_question_and_every_figure_of_sql_is_in_the_report_and_no_other() 
 @EACH
 def test_a_question_has_words_and_a_picture_though_nothing_has_happened(question: Question) -> None:
     assert question.answer([]).startswith(("0", "none"))
-    assert question.reference([])
+    assert NOTES[question.name]([])
     question.draw(Figure().subplots(), [])
+
+
+def test_the_notes_on_the_reference_run_are_for_the_reference_economy_alone() -> None:
+    items = [{"item_id": each.item_id, "name": each.name, "value": each.value} for each in ECONOMY.items.values()]
+    assert is_reference(items)
+    assert not is_reference(items[1:])
+    assert not is_reference([{**items[0], "value": 51}, *items[1:]])
+    assert not is_reference([])
 
 
 def test_the_answers_are_said_in_words() -> None:

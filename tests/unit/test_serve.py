@@ -18,7 +18,7 @@ def test_the_root_leads_to_the_newest_report_which_stays_under_its_own_name_too(
         name = shelf_name(datetime(2026, 11, day, tzinfo=UTC))
         (tmp_path / name).mkdir()
         (tmp_path / name / "report.html").write_text(f"day {day}")
-        tidy(tmp_path, keep=10, keep_bytes=10**6)
+        tidy(tmp_path, keep=10, keep_bytes=10**6, keep_days=30)
     client = client_of(tmp_path)
     assert client.get("/", follow_redirects=True).text == "day 2"
     assert client.get("/2026-11-01T000000Z/report.html").text == "day 1"

@@ -31,3 +31,11 @@ def test_what_the_environment_gave_is_known() -> None:
 
 def test_every_setting_has_a_help_text() -> None:
     assert [item.name for item in SETTINGS if len(item.metadata["help"]) < 10] == []
+
+
+def test_names_may_not_stay_in_kafka_beyond_the_day_by_which_they_are_forgotten() -> None:
+    assert load_settings({"FORGET_WITHIN_DAYS": "8"}).kafka_retention_hours == 168
+    with pytest.raises(SettingsError, match=r"KAFKA_RETENTION_HOURS=168 .* FORGET_WITHIN_DAYS=7"):
+        load_settings({"FORGET_WITHIN_DAYS": "7"})
+    # what the brokers are set to is not known here
+    assert load_settings({"FORGET_WITHIN_DAYS": "2", "KAFKA_RETENTION_HOURS": "0"}).forget_within_days == 2

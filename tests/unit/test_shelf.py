@@ -30,7 +30,7 @@ def test_the_shelf_keeps_the_newest_reports_by_number_and_by_bytes(
     names = []
     for number in range(10):
         names.append(make(tmp_path, number))
-        tidy(tmp_path, keep, keep_bytes)
+        tidy(tmp_path, keep, keep_bytes, 30)
         assert (tmp_path / "newest").resolve().name == names[-1]
     assert kept(tmp_path) == names[-left:]
 
@@ -39,5 +39,11 @@ def test_what_is_not_a_report_stays(tmp_path: Path) -> None:
     (tmp_path / "2026-notes").mkdir()
     (tmp_path / "2026-02-27-235958").mkdir()
     tidy_names = [make(tmp_path, number) for number in range(3)]
-    tidy(tmp_path, 1, SIZE)
+    tidy(tmp_path, 1, SIZE, 30)
     assert kept(tmp_path) == ["2026-02-27-235958", tidy_names[-1], "2026-notes"]
+
+
+def test_no_report_is_kept_beyond_the_day_by_which_players_are_forgotten(tmp_path: Path) -> None:
+    names = [make(tmp_path, day * 86_400) for day in range(5)]
+    tidy(tmp_path, 100, 100 * SIZE, 3)
+    assert kept(tmp_path) == names[1:]

@@ -38,10 +38,10 @@ end
 
 --[[ all_or_nothing: decides trades together; no trade_id twice. A repeat of a batch gets its results; with a part of its
 trades refused before, the rest is refused too.
-ARGV  3 MessagePack of the trades, 4 their digests and fingerprints
+ARGV  4 MessagePack of the trades, 5 their digests and fingerprints
 Returns what `trades` returns, or {'mismatch', trade_id} if one had other content or was accepted without the rest. ]]
 local function all_or_nothing(keys, args)
-  local realm, list = open_realm(keys, args), read_trades(args[3], args[4])
+  local realm, list = open_realm(keys, args), read_trades(args[4], args[5])
   local results, due, refused, other = find_decided(realm, list)
   if due > 0 and due < #list and refused == 0 then other = other or accepted_without_the_rest(list, results) end
   if other then return {'mismatch', other} end
@@ -56,10 +56,10 @@ local function all_or_nothing(keys, args)
 end
 
 --[[ refuse_trades: refuses the next trades of a large batch.
-ARGV  3 and 4 as of `all_or_nothing`, 5 which of the trades was refused, or 0, 6 the reason
+ARGV  4 and 5 as of `all_or_nothing`, 6 which of the trades was refused, or 0, 7 the reason
 Returns what `trades` returns, or {'mismatch', trade_id}. ]]
 local function refuse_trades(keys, args)
-  local realm, list, culprit, reason = open_realm(keys, args), read_trades(args[3], args[4]), tonumber(args[5]), args[6]
+  local realm, list, culprit, reason = open_realm(keys, args), read_trades(args[4], args[5]), tonumber(args[6]), args[7]
   local results, due, _, other = find_decided(realm, list)
   if other then return {'mismatch', other} end
   if due > 0 and not has_room(realm, due) then return {'outbox_full'} end
@@ -98,14 +98,20 @@ local function write_staged(realm, batch_id)
   end
 end
 
+-- Whether a batch may go on: nobody has given it up, and it is still decided by the catalog that it began with.
+local function is_open(realm, key)
+  local fields = redis.call('HMGET', key, 'status', 'catalog')
+  return fields[1] == 'open' and fields[2] == realm.catalog_tag
+end
+
 --[[ stage: decides the next trades of a batch.
-ARGV  3 and 4 as of `all_or_nothing`, 5 batch_id, 6 number of trades staged before
+ARGV  4 and 5 as of `all_or_nothing`, 6 batch_id, 7 number of trades staged before
 Returns {'staged'}, {'refused', which of these trades, reason} or {'aborted'}: start again. ]]
 local function stage(keys, args)
-  local realm, list, batch_id, offset = open_realm(keys, args), read_trades(args[3], args[4]), args[5], tonumber(args[6])
+  local realm, list, batch_id, offset = open_realm(keys, args), read_trades(args[4], args[5]), args[6], tonumber(args[7])
   local key, staged_players, staged_decisions, staged_events = batch_keys(realm, batch_id)
-  if offset == 0 then redis.call('HSET', key, 'status', 'open') end
-  if redis.call('HGET', key, 'status') ~= 'open' then return {'aborted'} end
+  if offset == 0 then redis.call('HSET', key, 'status', 'open', 'catalog', realm.catalog_tag) end
+  if not is_open(realm, key) then return {'aborted'} end
   realm.staged_players, realm.sequence_before, realm.sequence = staged_players, realm.sequence, offset
   for i, trade in ipairs(list) do
     local reason = find_decision(realm, trade[TRADE_DIGEST]) and 'decided' or decide(realm, trade)
@@ -119,12 +125,12 @@ local function stage(keys, args)
 end
 
 --[[ commit: makes a staged batch true, at once. O(calls of `stage`).
-ARGV  3 batch_id, 4 number of its trades
+ARGV  4 batch_id, 5 number of its trades
 Returns {'committed', sequence before its first event, occurred_at}, {'aborted'} or {'outbox_full'}. ]]
 local function commit(keys, args)
-  local realm, batch_id, trade_count = open_realm(keys, args), args[3], tonumber(args[4])
+  local realm, batch_id, trade_count = open_realm(keys, args), args[4], tonumber(args[5])
   local key, staged_players, staged_decisions, staged_events = batch_keys(realm, batch_id)
-  if redis.call('HGET', key, 'status') ~= 'open' then return {'aborted'} end
+  if not is_open(realm, key) then return {'aborted'} end
   if not has_room(realm, trade_count) then return {'outbox_full'} end
   local base, chunks = realm.sequence, redis.call('LRANGE', staged_events, 0, -1)
   for i = 1, #chunks, 2 do
@@ -140,11 +146,11 @@ local function commit(keys, args)
 end
 
 --[[ finish_batch: makes players and decisions what a committed batch left them.
-ARGV  3 batch_id, 4 MessagePack of player_ids, 5 digests of trade_ids, one after the other ]]
+ARGV  4 batch_id, 5 MessagePack of player_ids, 6 digests of trade_ids, one after the other ]]
 local function finish_batch(keys, args)
-  local realm, batch_id = open_realm(keys, args), args[3]
-  for _, player_id in ipairs(cmsgpack.unpack(args[4])) do load_player(realm, player_id) end
-  for _, digest in ipairs(split(args[5], DIGEST_BYTES)) do find_decision(realm, digest) end
+  local realm, batch_id = open_realm(keys, args), args[4]
+  for _, player_id in ipairs(cmsgpack.unpack(args[5])) do load_player(realm, player_id) end
+  for _, digest in ipairs(split(args[6], DIGEST_BYTES)) do find_decision(realm, digest) end
   local key, staged_players, staged_decisions = batch_keys(realm, batch_id)
   if redis.call('EXISTS', staged_players, staged_decisions) == 0 then redis.call('DEL', key) end
   return {'finished'}

@@ -100,11 +100,11 @@ local function read_record(packed)
   return {fingerprint = fingerprint, sequence = sequence, occurred_us = occurred_us, reason = REASONS[reason]}
 end
 
--- Notes in memory what was decided last; `answer` may be left out.
-local function keep_decision(realm, digest, fingerprint, reason, answer)
+-- Notes in memory what was decided last; `answer` may be left out, and `number` takes the sequence's place if it is given.
+local function keep_decision(realm, digest, fingerprint, reason, answer, number)
   local place = #realm.digests + 1
   realm.digests[place], realm.decided[digest] = digest, place
-  realm.records[place] = packed_record(fingerprint, realm.sequence, realm.occurred_us, reason)
+  realm.records[place] = packed_record(fingerprint, number or realm.sequence, realm.occurred_us, reason)
   realm.sequences[place], realm.answers[place] = realm.sequence, answer or false
 end
 
@@ -198,6 +198,13 @@ local function make_answer(realm, sequence, occurred_at, body, one, two, previou
     .. packed_or_nobody(realm, one.player_id) .. packed_or_nobody(realm, two.player_id) .. (previous or NO_PREVIOUS)
 end
 
+-- The names of both players of a packed answer, for a reply.
+local function names_in_answer(realm, answer)
+  if not answer then return false, false end
+  local body = cmsgpack.unpack(answer)[ANSWER_BODY]
+  return names_of(realm, body[BODY_PLAYER_1][SIDE_BODY_PLAYER_ID]), names_of(realm, body[BODY_PLAYER_2][SIDE_BODY_PLAYER_ID])
+end
+
 -- ---------------------------------------------------------------- functions
 
 -- The strings of `size` bytes that one is made of.
@@ -208,16 +215,19 @@ local function split(text, size)
 end
 
 --[[ decisions: what is known of commands. O(digests).
-ARGV  3 their digests, one after the other
-Returns for each {fingerprint, sequence, occurred_at, reason or '', whole answer or ''}, or false. ]]
+ARGV  4 their digests, one after the other
+Returns for each {fingerprint, sequence, occurred_at, reason or '', whole answer or ''}, or false; then the names of both
+players of each answer, or false and false. ]]
 local function decisions(keys, args)
-  local realm, list = read_realm(keys, args), {}
-  for i, digest in ipairs(split(args[3], DIGEST_BYTES)) do
+  local realm, list, names = read_realm(keys, args), {}, {}
+  for i, digest in ipairs(split(args[4], DIGEST_BYTES)) do
     local record = find_decision(realm, digest)
+    local answer = record and whole_answer(realm, record)
     list[i] = record and {record.fingerprint, record.sequence, time_text(record.occurred_us), record.reason or '',
-      whole_answer(realm, record) or ''} or false
+      answer or ''} or false
+    names[2 * i - 1], names[2 * i] = names_in_answer(realm, answer)
   end
-  return list
+  return {list, names}
 end
 
 local function forget_answers(realm, keep_s, most)
@@ -294,12 +304,12 @@ local function sweep(realm, keep_s)
 end
 
 --[[ forget_old: removes records and whole answers that are kept no longer. O(what it removes or looks at).
-ARGV  3 how long records are kept in seconds, 4 how long whole answers are, 5 most minutes of answers to remove
+ARGV  4 how long records are kept in seconds, 5 how long whole answers are, 6 most minutes of answers to remove
 Returns how many minutes of answers and shards of records it went through: call it again soon while that is many. ]]
 local function forget_old(keys, args)
   local realm = open_realm(keys, args)
-  local answers = forget_answers(realm, tonumber(args[4]), tonumber(args[5]))
-  local shards = sweep(realm, tonumber(args[3]))
+  local answers = forget_answers(realm, tonumber(args[5]), tonumber(args[6]))
+  local shards = sweep(realm, tonumber(args[4]))
   realm.retained.is_changed = answers + shards > 0
   write_retained(realm)
   return answers + shards

@@ -1,5 +1,5 @@
 --[[ Events: their bodies, and the one step that writes them with all that was decided. The relay makes the events of
-app/contract/events.py of them. ]]
+app/contract/events.py of them, and puts names into them, which no body has. ]]
 
 -- A player's state after a change, packed as events show it; `touched` lists the items that changed. What is packed piece
 -- by piece needs no tables: a list of lists would be gone through three times.
@@ -37,7 +37,12 @@ local function emit(realm, body)
   realm.bodies[#realm.bodies + 1] = body
 end
 
--- Writes everything that the call decided: players, the outbox entry, records and answers.
+-- The body of an event about one player: renamed, forgotten.
+local function player_body(event_type, player, touched)
+  return PLAYER_BODY_HEAD .. cmsgpack.pack(event_type, player[PLAYER_ID]) .. state_of(player, touched)
+end
+
+-- Writes everything that the call decided: players, the outbox entry, records and answers, what the game gave and took.
 local function write_all(realm)
   if #realm.bodies == 0 then return end
   local players, written = {}, {}
@@ -53,4 +58,5 @@ local function write_all(realm)
   redis.call('XADD', realm.keys[OUTBOX_KEY], integer_text(realm.sequence) .. '-0', 'occurred_at', realm.occurred_at,
     'events', packed_list(realm.bodies))
   write_decisions(realm)
+  write_supply(realm)
 end

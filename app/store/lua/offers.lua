@@ -13,7 +13,7 @@ local function read_offer(realm, offer_id)
   local fields = redis.call('HMGET', offer_key(realm, offer_id), 'status', 'sides', 'expires_at', 'expires_s')
   if not fields[1] then return nil end
   local sides = cmsgpack.unpack(fields[2])
-  local one, two = read_side(sides[1]), read_side(sides[2])
+  local one, two = read_side(realm, sides[1]), read_side(realm, sides[2])
   -- what was seen counted for the making of the offer, not for its end
   one.seen_version, one.seen_state, two.seen_version, two.seen_state = false, false, false, false
   return {offer_id = offer_id, status = fields[1], expires_at = fields[3], expires_s = tonumber(fields[4]),
@@ -41,17 +41,18 @@ local function write_offer(realm, offer_id, sides, expires_at, expires_s, one, t
 end
 
 --[[ make_offer: player 1 offers what it gives, which is held, for what it asks of player 2.
-ARGV  3 offer_id, 4 digest of it, 5 fingerprint, 6 MessagePack of {side, side}, 7 time until it expires in seconds,
-      8 most open offers of a player
-Returns {'decided' | 'replayed', reason or '', offer, player 1}, both as they are now, {'mismatch'} or {'outbox_full'}. ]]
+ARGV  4 offer_id, 5 digest of it, 6 fingerprint, 7 MessagePack of {side, side}, 8 time until it expires in seconds,
+      9 most open offers of a player
+Returns {'decided' | 'replayed', reason or '', offer, player 1, its names}, all as they are now, {'mismatch'} or
+{'outbox_full'}. ]]
 local function make_offer(keys, args)
-  local realm, offer_id, digest, fingerprint = open_realm(keys, args), args[3], args[4], args[5]
-  local sides, lasts_s, max_open = cmsgpack.unpack(args[6]), tonumber(args[7]), tonumber(args[8])
-  local one, two = read_side(sides[1]), read_side(sides[2])
+  local realm, offer_id, digest, fingerprint = open_realm(keys, args), args[4], args[5], args[6]
+  local sides, lasts_s, max_open = cmsgpack.unpack(args[7]), tonumber(args[8]), tonumber(args[9])
+  local one, two = read_side(realm, sides[1]), read_side(realm, sides[2])
   local record = find_decision(realm, digest)
   if record then
     if record.fingerprint ~= fingerprint then return {'mismatch'} end
-    return {'replayed', record.reason or '', shown_offer(realm, offer_id), packed_or_nobody(realm, one.player_id)}
+    return {'replayed', record.reason or '', shown_offer(realm, offer_id), shown_player(realm, one.player_id)}
   end
   if not has_room(realm, 1) then return {'outbox_full'} end
   local expires_s = realm.seconds + lasts_s
@@ -67,8 +68,8 @@ local function make_offer(keys, args)
   end
   keep_decision(realm, digest, fingerprint, reason)
   write_all(realm)
-  if not reason then write_offer(realm, offer_id, args[6], expires_at, expires_s, one, two) end
-  return {'decided', reason or '', shown_offer(realm, offer_id), packed_or_nobody(realm, one.player_id)}
+  if not reason then write_offer(realm, offer_id, args[7], expires_at, expires_s, one, two) end
+  return {'decided', reason or '', shown_offer(realm, offer_id), shown_player(realm, one.player_id)}
 end
 
 -- ---------------------------------------------------------------- ending
@@ -105,11 +106,11 @@ local function cannot_end(realm, offer)
 end
 
 --[[ close_offer: player 2 declines, or player 1 cancels.
-ARGV  3 offer_id, 4 declined | cancelled, 5 player that acts, or ''
-Returns {'decided' | 'replayed' (it had ended that way), offer, player 1}, {'closed', status}, {'forbidden'} (the other
+ARGV  4 offer_id, 5 declined | cancelled, 6 player that acts, or ''
+Returns {'decided' | 'replayed' (it had ended that way), offer, player 1, its names}, {'closed', status}, {'forbidden'} (the other
 player's to do), {'unknown'} or {'outbox_full'}. ]]
 local function close_offer(keys, args)
-  local realm, offer_id, outcome, acting = open_realm(keys, args), args[3], args[4], args[5]
+  local realm, offer_id, outcome, acting = open_realm(keys, args), args[4], args[5], args[6]
   local offer = read_offer(realm, offer_id)
   local problem = offer and not_for(acting, offer, outcome == 'cancelled' and offer.one or offer.two)
   if problem then return problem end
@@ -119,18 +120,19 @@ local function close_offer(keys, args)
     if problem then return problem end
     close(realm, offer, outcome)
   end
-  return {is_repeat and 'replayed' or 'decided', shown_offer(realm, offer_id),
-    packed_or_nobody(realm, offer.one.player_id)}
+  return {is_repeat and 'replayed' or 'decided', shown_offer(realm, offer_id), shown_player(realm, offer.one.player_id)}
 end
 
 -- The reply to an acceptance that was decided before, or nil if neither its answer nor the offer is kept.
 local function accepted_again(realm, offer, trade_id, record)
   local whole = whole_answer(realm, record)
-  if whole then return {'replayed', whole} end
+  if whole then return {'replayed', whole, names_in_answer(realm, whole)} end
   if not offer then return nil end
+  forget_values(realm, record, offer.one, offer.two)
   local event_type = record.reason and 'trade_rejected' or 'trade_accepted'
   local body = exchange_body(event_type, trade_id, offer.offer_id, nil, record.reason, offer.one, nil, offer.two, nil)
-  return {'recalled', make_answer(realm, record.sequence, time_text(record.occurred_us), body, offer.one, offer.two)}
+  local answer = make_answer(realm, record.sequence, time_text(record.occurred_us), body, offer.one, offer.two)
+  return {'recalled', answer, names_in_answer(realm, answer)}
 end
 
 -- Decides an acceptance in memory; returns the reason against it or nil, and the answer.
@@ -151,14 +153,14 @@ local function decide_acceptance(realm, offer, trade_id)
 end
 
 --[[ accept_offer: player 2 accepts; what is held and what was asked for change hands, as one trade.
-ARGV  3 offer_id, 4 trade_id, 5 digest of it, 6 fingerprint, 7 player that acts, or '', 8 player 2 and 9 its version, as
+ARGV  4 offer_id, 5 trade_id, 6 digest of it, 7 fingerprint, 8 player that acts, or '', 9 player 2 and 10 its version, as
       the caller saw it, or '' and ''
-Returns {status, answer} as of a trade, {'mismatch'}, {'other_player'} (that the caller saw is not player 2), {'gone'}
+Returns {status, answer, names of player 1, of player 2} as of a trade, {'mismatch'}, {'other_player'} (that the caller saw is not player 2), {'gone'}
 (it was decided, and neither its answer nor the offer is kept) or what `close_offer` returns otherwise. A refused
 acceptance leaves the offer open. Of one by a player, no whole answer is kept. ]]
 local function accept_offer(keys, args)
-  local realm, offer_id, trade_id, digest, fingerprint = open_realm(keys, args), args[3], args[4], args[5], args[6]
-  local acting, seen_player, seen_version = args[7], tonumber(args[8]), tonumber(args[9])
+  local realm, offer_id, trade_id, digest, fingerprint = open_realm(keys, args), args[4], args[5], args[6], args[7]
+  local acting, seen_player, seen_version = args[8], tonumber(args[9]), tonumber(args[10])
   local offer, record = read_offer(realm, offer_id), find_decision(realm, digest)
   if record then
     if record.fingerprint ~= fingerprint then return {'mismatch'} end
@@ -172,14 +174,14 @@ local function accept_offer(keys, args)
   keep_decision(realm, digest, fingerprint, reason, (acting == '' or not reason) and answer or nil)
   write_all(realm)
   if not reason then write_end(realm, offer, 'accepted', trade_id) end
-  return {'decided', answer}
+  return {'decided', answer, names_of(realm, offer.one.player_id), names_of(realm, offer.two.player_id)}
 end
 
 --[[ expire_offers: ends the offers whose time is over. O(limit).
-ARGV  3 limit
+ARGV  4 limit
 Returns how many. ]]
 local function expire_offers(keys, args)
-  local realm, limit = open_realm(keys, args), args[3]
+  local realm, limit = open_realm(keys, args), args[4]
   local due = redis.call('ZRANGEBYSCORE', keys[OFFER_EXPIRY_KEY], '-inf', realm.seconds, 'LIMIT', 0, limit)
   for i, offer_id in ipairs(due) do
     realm = open_realm(keys, args)
@@ -192,10 +194,10 @@ end
 -- ---------------------------------------------------------------- asking
 
 --[[ offers: an offer, or a player's open ones by age. O(limit).
-ARGV  3 offer_id, or 4 player_id, 5 sequence after which, 6 limit
+ARGV  4 offer_id, or 5 player_id, 6 sequence after which, 7 limit
 Returns a list of offers. ]]
 local function offers(keys, args)
-  local realm, offer_id, player_id, after, limit = read_realm(keys, args), args[3], tonumber(args[4]), args[5], args[6]
+  local realm, offer_id, player_id, after, limit = read_realm(keys, args), args[4], tonumber(args[5]), args[6], args[7]
   local ids, found = {offer_id}, {}
   if offer_id == '' then
     ids = redis.call('ZRANGEBYSCORE', open_offers_key(realm, player_id), '(' .. after, '+inf', 'LIMIT', 0, limit)

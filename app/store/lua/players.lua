@@ -45,6 +45,14 @@ local function finish_player(realm, player)
   return packed
 end
 
+-- Makes the value of what a player holds that of the catalog in force, if that was published since it was reckoned.
+local function revalue(realm, player)
+  local catalog = realm.catalog
+  if player[CATALOG] == catalog.version then return end
+  player[CATALOG], player[VALUE] = catalog.version, 0
+  for item_id, units in pairs(player[ITEMS]) do player[VALUE] = player[VALUE] + units * (catalog.values[item_id] or 0) end
+end
+
 -- The player in memory, one per call, or false if there is none.
 local function load_player(realm, player_id)
   local player = realm.players[player_id]
@@ -56,6 +64,7 @@ local function load_player(realm, player_id)
     packed = finish_player(realm, player)
     player = cmsgpack.unpack(packed)
   end
+  if player then revalue(realm, player) end
   realm.players[player_id], realm.packed[player_id] = player, packed
   return player
 end
@@ -90,4 +99,51 @@ end
 local function packed_or_nobody(realm, player_id)
   local player = load_player(realm, player_id)
   return player and realm.packed[player_id] or FALSE
+end
+
+-- ---------------------------------------------------------------- names
+
+--[[ What a player is called stands in one place, so that it can be forgotten: `names:<shard>`, a hash of a few players, by
+player_id; MessagePack of {external_id or false, version, username, version, username …}, of its newest usernames and the
+versions of the player from which on it had them. No player, answer or event in Redis has a name in it: replies carry
+names beside them, and the relay puts them into events. `external:<shard>` has the player_id of each external_id. ]]
+
+local MOST_USERNAMES = 8
+
+local function names_key(realm, player_id)
+  return realm.keys[NAMES_PREFIX] .. math.floor(player_id / NAMES_IN_SHARD)
+end
+
+local function external_key(realm, external_id)
+  return realm.keys[EXTERNAL_PREFIX] .. string.sub(redis.sha1hex(external_id), 1, 4)
+end
+
+-- A player's names, packed, or false if there are none.
+local function names_of(realm, player_id)
+  local names = realm.names[player_id]
+  if names == nil then
+    names = redis.call('HGET', names_key(realm, player_id), integer_text(player_id))
+    realm.names[player_id] = names
+  end
+  return names
+end
+
+-- Its newest username, or '' if it is forgotten.
+local function username_of(realm, player_id)
+  local packed = names_of(realm, player_id)
+  if not packed then return '' end
+  local names = cmsgpack.unpack(packed)
+  return names[#names]
+end
+
+local function write_names(realm, player_id, names)
+  local packed = cmsgpack.pack(names)
+  realm.names[player_id] = packed
+  redis.call('HSET', names_key(realm, player_id), integer_text(player_id), packed)
+end
+
+-- A player for a reply, as it is now, and its names; or false and false.
+local function shown_player(realm, player_id)
+  local player = load_player(realm, player_id)
+  return player and realm.packed[player_id], player and names_of(realm, player_id)
 end

@@ -9,12 +9,14 @@ An outbox entry stands for one or more events: its id is <sequence of the last>-
 `events`, MessagePack of a list of event bodies (events.lua). What else is stored is MessagePack as well, see layout.py:
 one string is read and written faster than a hash of many fields. What is not there is false.
 
-This file: what one call knows. ARGV of every function begins with 1 outbox_max_events, 2 answer_full_s. ]]
+This file: what one call knows. ARGV of every function begins with 1 outbox_max_events, 2 answer_full_s, 3 the tag of the
+catalog that the caller knows, or '' if it shows none. Where another one is in force, the reply is an error that begins with
+OTHER_CATALOG, and nothing is done: the caller learns the new one and calls again. ]]
 
 local STAGING_TTL_S = 60
 -- MessagePack of false
 local FALSE = '\194'
-local read_retained
+local read_retained, catalog_in_force
 
 -- The text of an amount; Lua's own conversion, which `..` makes, keeps 14 digits.
 local function integer_text(number)
@@ -55,12 +57,15 @@ end
 
 -- What one call knows and is about to write.
 local function open_realm(keys, args)
-  local stored = redis.call('MGET', keys[SEQUENCE_KEY], keys[PUBLISHED_KEY], keys[RETAINED_KEY])
+  local stored = redis.call('MGET', keys[SEQUENCE_KEY], keys[PUBLISHED_KEY], keys[RETAINED_KEY], keys[CATALOG_TAG_KEY])
+  local tag = stored[4] or ''
+  if args[3] ~= '' and args[3] ~= tag then error({err = 'OTHER_CATALOG ' .. tag .. ' is in force'}) end
   local time = redis.call('TIME')
   local seconds, microseconds = tonumber(time[1]), tonumber(time[2])
   local sequence = tonumber(stored[1] or 0)
   return {
-    keys = keys, players = {}, packed = {}, changed = {}, bodies = {},
+    keys = keys, catalog_tag = tag, catalog = catalog_in_force(keys, tag),
+    players = {}, packed = {}, changed = {}, bodies = {}, names = {}, supply = {},
     digests = {}, decided = {}, records = {}, sequences = {}, answers = {}, shards = {},
     sequence = sequence, published = tonumber(stored[2] or 0), retained = read_retained(stored[3], seconds, sequence),
     outbox_max_events = tonumber(args[1]), answer_full_s = args[2],

@@ -1,7 +1,7 @@
 --[[ Trades: decided one by one, each for itself, or found to be decided before.
 
 A trade comes as layout.py packs it. Functions that decide trades return {'decided', MessagePack of one result per trade,
-answers} or {'outbox_full'}; a result is {status, sequence, reason or ''}. Its status is `decided`, `replayed` (it was
+answers, names} or {'outbox_full'}; `names` are those of both players of each answer; a result is {status, sequence, reason or ''}. Its status is `decided`, `replayed` (it was
 before, and this is the answer of then), `recalled` (it was, and the players are as they are now) or `mismatch` (the
 trade_id had other content). ]]
 
@@ -51,7 +51,7 @@ end
 -- Decides a trade in memory, with the reason against it if that is known already; returns the reason or nil, and the
 -- answer.
 local function decide(realm, trade, reason)
-  local trade_id, one, two = trade[TRADE_ID], read_side(trade[TRADE_PLAYER_1]), read_side(trade[TRADE_PLAYER_2])
+  local trade_id, one, two = trade[TRADE_ID], read_side(realm, trade[TRADE_PLAYER_1]), read_side(realm, trade[TRADE_PLAYER_2])
   reason = reason or trade_rejection(realm, one, two)
   local body, previous
   if reason then
@@ -70,12 +70,22 @@ end
 -- Of a result in memory; the answer is not packed with it.
 local STATUS, SEQUENCE, REASON, ANSWER = 1, 2, 3, 4
 
+-- Of what was decided by an earlier catalog, nobody knows the values of then.
+local function forget_values(realm, record, ...)
+  if record.occurred_us >= realm.catalog.since_us then return end
+  for _, side in ipairs({...}) do
+    side.value = false
+    for _, line in ipairs(side.lines) do line[UNIT_VALUE] = false end
+  end
+end
+
 -- The answer to a trade that was decided before: the one of then, or, when that is kept no longer, what was decided with
 -- both players as they are now.
 local function answer_again(realm, trade, record)
   local whole = whole_answer(realm, record)
   if whole then return whole, 'replayed' end
-  local one, two = read_side(trade[TRADE_PLAYER_1]), read_side(trade[TRADE_PLAYER_2])
+  local one, two = read_side(realm, trade[TRADE_PLAYER_1]), read_side(realm, trade[TRADE_PLAYER_2])
+  forget_values(realm, record, one, two)
   local event_type = record.reason and 'trade_rejected' or 'trade_accepted'
   local body = exchange_body(event_type, trade[TRADE_ID], nil, nil, record.reason, one, nil, two, nil)
   return make_answer(realm, record.sequence, time_text(record.occurred_us), body, one, two), 'recalled'
@@ -110,21 +120,29 @@ local function decided(realm, trade, reason)
   return {'decided', realm.sequence, reason or '', answer}
 end
 
-local function reply(results, with_answers)
-  local answers = {}
+local function reply(results)
+  for _, result in ipairs(results) do result[ANSWER] = nil end
+  return {'decided', cmsgpack.pack(results)}
+end
+
+local function reply_with_answers(realm, list, results)
+  local answers, names = {}, {}
   for i, result in ipairs(results) do
-    answers[i] = with_answers and result[ANSWER] or false
-    result[ANSWER] = nil
+    answers[i] = result[ANSWER] or false
+    names[2 * i - 1] = names_of(realm, list[i][TRADE_PLAYER_1][SIDE_PLAYER_ID])
+    names[2 * i] = names_of(realm, list[i][TRADE_PLAYER_2][SIDE_PLAYER_ID])
   end
-  return {'decided', cmsgpack.pack(results), answers}
+  local answer = reply(results)
+  answer[3], answer[4] = answers, names
+  return answer
 end
 
 -- ---------------------------------------------------------------- functions
 
 --[[ trades: decides trades one after the other, each for itself. O(trades): callers keep a call short.
-ARGV  3 MessagePack of the trades, 4 their digests and fingerprints, 5 '1' to have the answers returned ]]
+ARGV  4 MessagePack of the trades, 5 their digests and fingerprints, 6 '1' to have the answers returned ]]
 local function trades(keys, args)
-  local realm, list, with_answers = open_realm(keys, args), read_trades(args[3], args[4]), args[5] == '1'
+  local realm, list, with_answers = open_realm(keys, args), read_trades(args[4], args[5]), args[6] == '1'
   local results, due = find_decided(realm, list)
   if due > 0 and not has_room(realm, due) then return {'outbox_full'} end
   for i, trade in ipairs(list) do
@@ -132,7 +150,7 @@ local function trades(keys, args)
     results[i] = results[i] or (twin and repeated(realm, trade, twin)) or decided(realm, trade)
   end
   write_all(realm)
-  return reply(results, with_answers)
+  return with_answers and reply_with_answers(realm, list, results) or reply(results)
 end
 
 -- Sequence and minute of the trade of a player before the one of this answer, or false; nil if it is no trade of the player.
@@ -153,13 +171,13 @@ local function answer_of(realm, sequence, minute)
 end
 
 --[[ player_trades: a player's accepted trades, newest first, as far back as whole answers are kept. O(limit).
-ARGV  3 player_id, 4 sequence and 5 minute of the trade to begin with, or '' and '' for the newest, 6 limit
+ARGV  4 player_id, 5 sequence and 6 minute of the trade to begin with, or '' and '' for the newest, 7 limit
 Returns {sequence, minute, answer, …}: where the next page begins, or '' and ''. Each answer names the trade before it of
 either player. ]]
 local function player_trades(keys, args)
-  local realm, player_id, limit = read_realm(keys, args), tonumber(args[3]), tonumber(args[6])
+  local realm, player_id, limit = read_realm(keys, args), tonumber(args[4]), tonumber(args[7])
   local player, found = load_player(realm, player_id), {}
-  local sequence, minute = tonumber(args[4]), tonumber(args[5])
+  local sequence, minute = tonumber(args[5]), tonumber(args[6])
   if not sequence and player then sequence, minute = player[LAST_TRADE], player[LAST_MINUTE] end
   local answer = answer_of(realm, sequence, minute)
   while answer and #found < limit do

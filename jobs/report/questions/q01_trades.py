@@ -7,19 +7,11 @@ from jobs.report.questions.question import ACCENT, INK, Question, Rows
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_REFERENCE_TRADES: Final = 10_000
-
 
 def _answer(rows: Rows) -> str:
     if not rows:
         return "0 trades, and 0 refused"
     return f"{rows[0]['trades']:,} trades, and {rows[0]['refused']:,} refused"
-
-
-def _reference(rows: Rows) -> str:
-    if rows and rows[0]["trades"] == _REFERENCE_TRADES:
-        return f"{_REFERENCE_TRADES:,}, as here."
-    return f"{_REFERENCE_TRADES:,}; here as many as were simulated, in one or more runs."
 
 
 def _draw(axes: "Axes", rows: Rows) -> None:
@@ -32,4 +24,4 @@ def _draw(axes: "Axes", rows: Rows) -> None:
     axes.legend(frameon=False)
 
 
-QUESTION: Final = Question("q01_trades", _answer, _reference, _draw, figure="f01_trades_over_time")
+QUESTION: Final = Question("q01_trades", _answer, _draw, figure="f01_trades_over_time")

@@ -7,19 +7,9 @@ from jobs.report.questions.question import INK, Question, Rows, players
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_REFERENCE_DISTINCT_ITEMS: Final = 12
-
 
 def _answer(rows: Rows) -> str:
     return f"{rows[0]['distinct_items']} different items: {players(rows)}" if rows else "none: there is no player"
-
-
-def _reference(rows: Rows) -> str:
-    here = rows[0]["distinct_items"] if rows else 0
-    return (
-        f"{_REFERENCE_DISTINCT_ITEMS} different items; here {here}. "
-        "It grows with the trades of the busiest players, and is chance within one or two items."
-    )
 
 
 def _draw(axes: "Axes", rows: Rows) -> None:
@@ -28,4 +18,4 @@ def _draw(axes: "Axes", rows: Rows) -> None:
     axes.set_ylabel("players")
 
 
-QUESTION: Final = Question("q03_most_diverse_inventory", _answer, _reference, _draw, figure="f03_diversity")
+QUESTION: Final = Question("q03_most_diverse_inventory", _answer, _draw, figure="f03_diversity")

@@ -21,10 +21,6 @@ def _answer(rows: Rows) -> str:
     return f"{row['made']:,} made: {ended}, {row['still_open']:,} still open; {share}; and {row['refused']:,} refused"
 
 
-def _reference(_: Rows) -> str:
-    return "had none."
-
-
 def _draw(axes: "Axes", rows: Rows) -> None:
     row = rows[0] if rows else {}
     upwards = (*_ENDED, "still_open")[::-1]
@@ -32,4 +28,4 @@ def _draw(axes: "Axes", rows: Rows) -> None:
     axes.set_xlabel("offers")
 
 
-QUESTION: Final = Question("q05_offers", _answer, _reference, _draw)
+QUESTION: Final = Question("q05_offers", _answer, _draw)

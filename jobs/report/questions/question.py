@@ -1,7 +1,4 @@
-"""What a business question is made of, and the words and colours that several of them use.
-
-The reference run is that of the project that Haggle replaces: 1,000 players, 10,000 one-for-one trades.
-"""
+"""What a business question is made of, and the words and colours that several of them use."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -23,7 +20,6 @@ class Question(NamedTuple):
 
     name: str
     answer: Callable[[Rows], str]
-    reference: Callable[[Rows], str]
     draw: "Callable[[Axes, Rows], None]"
     figure: str | None = None
 
@@ -34,6 +30,13 @@ def some(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
+def name_of(row: Mapping[str, Any]) -> str:
+    """The name of the item of a row; one that was in no catalog has none."""
+    return row["name"] or "unknown"
+
+
 def players(rows: Rows) -> str:
     """The players that the rows name."""
-    return some([f"{row['username']} (player {row['player_id']}, {row['player_class']})" for row in rows])
+    return some(
+        [f"{row['username'] or 'forgotten'} (player {row['player_id']}, {row['player_class']})" for row in rows]
+    )

@@ -5,6 +5,8 @@
   value: {{ .Values.global.realm | quote }}
 - name: LOG_LEVEL
   value: {{ .Values.global.logLevel }}
+- name: FORGET_WITHIN_DAYS
+  value: {{ .Values.global.forgetWithinDays | quote }}
 {{- end }}
 
 {{- define "haggle.engine.url" -}}
@@ -22,7 +24,7 @@
 {{- end }}
 {{- end }}
 
-{{/* The environment variable with the keys of a kind, if there are any: (list . "service"), "trade", "read" or "token". */}}
+{{/* The environment variable with the keys of a kind, if there are any: (list . "service"), "trade", "adjust", "read" or "token". */}}
 {{- define "haggle.env.keys" -}}
 {{- $root := first . -}}
 {{- $kind := last . -}}

@@ -51,13 +51,16 @@ The pod starts anew when a file of the part's templates changes, or an existing 
 labels:
   {{- include "haggle.labels" (list .root .component) | nindent 2 }}
 {{- $annotations := .part.podAnnotations | default dict }}
-{{- if or .files .secrets $annotations }}
+{{- if or .files .secrets .configMap $annotations }}
 annotations:
   {{- range .files }}
   checksum/{{ trimSuffix ".yaml" . }}: {{ include (print $root.Template.BasePath "/" .) $root | sha256sum }}
   {{- end }}
   {{- range .secrets }}
   checksum/{{ . }}-secret: {{ include "haggle.secretData" (list $root .) | sha256sum }}
+  {{- end }}
+  {{- with .configMap }}
+  checksum/{{ . }}: {{ (lookup "v1" "ConfigMap" $root.Release.Namespace . | default dict).data | toJson | sha256sum }}
   {{- end }}
   {{- with $annotations }}
   {{- toYaml . | nindent 2 }}
