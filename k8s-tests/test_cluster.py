@@ -54,7 +54,8 @@ def _ask(installation: Release, sql: str) -> tuple[list[str], list[list[Any]]]:
     """Columns and rows of Trino's answer to the probe."""
     script = (
         "import json, os, sys; from app.settings import load_settings; from jobs.lake.trino import Lake;"
-        "answer = Lake(load_settings(os.environ)).run(sys.argv[1]); print(json.dumps([answer.columns, answer.rows], default=str))"
+        "answer = Lake(load_settings(os.environ)).run(sys.argv[1]);"
+        "print(json.dumps([answer.columns, answer.rows], default=str))"
     )
     columns, rows = json.loads(installation.probe("python", "-c", script, sql))
     return columns, rows
