@@ -267,7 +267,7 @@ class _Audit:
         states = self._ask("states", 3, part).records()
         items = self._ask("items", 3, part).records()
         self._book.follow(part[1], states, items, self._ask("holds", 1, part).rows)
-        self._book.bring(self._ask("supply", 2, part).rows)
+        self._book.bring(self._ask("supply", 3, part).rows)
         self._name_broken(part)
 
     def _name_broken(self, part: Part) -> None:

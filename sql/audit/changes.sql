@@ -1,7 +1,7 @@
 -- audit: what changed for whom in a part of the realm's sequence, one change of state after the other?
 -- grain: one row per state that a player came to, and thing that was given, received, offered or freed with it; item_id
 --        0 is gold, and there in any case
--- counted: what a creation brought, what the game gave and took, what a trade gave and took, and what offers hold of it from then on
+-- counted: what a creation brought, what the game or a trade gave and took, and what offers hold of it from then on
 -- parameters: four times the realm, the sequence number after which the part begins, and the one with which it ends
 -- order: player_id, version, item_id
 with sides as (

@@ -3,5 +3,5 @@
 -- parameters: none
 -- order: committed_at
 select committed_at
-from lake.haggle."events$snapshots"
+from lake.haggle."events$snapshots"  -- noqa: RF05
 order by committed_at

@@ -1,7 +1,7 @@
 -- question: Who ever held the most valuable inventory (gold value of all items at once)?
 -- grain: one row per realm and player that ever reached the highest value of the realm; ties are all shown
--- counted: every state that a player was ever in, by the catalog of then, the state at creation included; the first time
---          it was reached
+-- counted: every state that a player was ever in, by the catalog of then, the state at creation included; the first
+--          time it was reached
 -- parameters: none
 -- order: realm, who reached it first, then player_id
 with highest as (

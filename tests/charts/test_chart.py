@@ -276,7 +276,7 @@ def test_the_engine_asks_for_keys_and_each_of_its_callers_has_those_that_it_need
     rendered = render()
     assert environment(rendered, "engine")["AUTHENTICATION"]["value"] == "on"
     assert environment(rendered, "engine")["ORIGINAL_ROUTES"]["value"] == "closed"
-    kinds = {"service", "trade", "read", "token"}
+    kinds = {"service", "trade", "adjust", "read", "token"}
     assert set(rendered.of_kind("Secret")["haggle-engine"]["data"]) == {f"{kind}-keys" for kind in kinds}
     needed = {"engine": kinds, "simulation": {"trade"}, "test": {"trade"}, "audit": {"read"}}
     for pod in rendered.pods():
