@@ -1,10 +1,14 @@
 """Reads the economy that the settings name."""
 
 from pathlib import Path
+from typing import Final
 
 from app.contract.economy import BadEconomy, Economy, read_economy, reference_economy
 from app.errors import HaggleError
 from app.settings import Settings
+
+NOT_NOW: Final = 2
+"""Exit code of `python -m app.publish` while Redis takes nothing."""
 
 
 def load_economy(settings: Settings) -> Economy:

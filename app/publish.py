@@ -1,7 +1,7 @@
 """Offers the engine's economy to its realm: `python -m app.publish`; gunicorn runs it before the first worker starts.
 
 Exits with 0 if the realm has it or took it, with 1 and a sentence if the file is bad or the realm refuses it, and with
-2 while Redis does not answer: then each worker offers it with its first command.
+2 while Redis does not answer or is full: then each worker offers it with its first command.
 """
 
 import logging
@@ -9,7 +9,7 @@ import os
 import sys
 from typing import Final
 
-from app.economy import load_economy
+from app.economy import NOT_NOW, load_economy
 from app.errors import CatalogRefused, HaggleError, Unavailable
 from app.logs import configure_logs
 from app.settings import load_settings
@@ -17,7 +17,6 @@ from app.store import Store
 from app.store.client import connect
 
 _REFUSED: Final = 1
-_NOT_NOW: Final = 2
 
 _log = logging.getLogger(__name__)
 
@@ -27,13 +26,14 @@ def main() -> None:
     settings = load_settings(os.environ)
     configure_logs(settings.log_level)
     try:
-        Store(connect(settings), settings, load_economy(settings)).is_full()
+        if Store(connect(settings), settings, load_economy(settings)).is_full():
+            sys.exit(NOT_NOW)
     except CatalogRefused as error:
         _log.error("the realm refuses this economy", extra={"context": {"error": error.detail}})
         sys.exit(_REFUSED)
     except Unavailable as error:
         _log.warning("the economy is offered later", extra={"context": {"error": error.detail}})
-        sys.exit(_NOT_NOW)
+        sys.exit(NOT_NOW)
     except HaggleError as error:
         _log.error("there is no economy to play", extra={"context": {"error": str(error)}})
         sys.exit(_REFUSED)

@@ -22,6 +22,7 @@ from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped
 from werkzeug.exceptions import BadRequest, RequestTimeout
 
 from app.contract.reasons import Problem
+from app.economy import NOT_NOW
 from app.http.addresses import Places, Proxies, host_of
 from app.settings import load_settings
 
@@ -63,8 +64,6 @@ logconfig_dict: dict[str, Any] = {
 }
 
 
-_NOT_NOW: Final = 2
-"""Of `python -m app.publish`."""
 _engine: Final = {"is_new": True}
 
 
@@ -72,9 +71,9 @@ def on_starting(_server: Any) -> None:
     """Offers the economy to the realm; ends if it is refused. Workers that start later need not be taken again."""
     # a process of its own: this one must not import what gevent changes in the workers
     status = subprocess.run([sys.executable, "-m", "app.publish"], check=False).returncode
-    if status not in (0, _NOT_NOW):
+    if status not in (0, NOT_NOW):
         sys.exit(status)
-    _engine["is_new"] = status == _NOT_NOW
+    _engine["is_new"] = status == NOT_NOW
 
 
 def child_exit(_server: Any, worker: Any) -> None:

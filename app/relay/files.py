@@ -28,6 +28,7 @@ class Files:
         self._client = client
         self._keys = Keys(realm)
         self._begun_at: int | None = None
+        self._tried_at = 0
 
     def go_on(self) -> None:
         """Begins to make the file anew where that is due, and notes when it is done."""
@@ -42,8 +43,9 @@ class Files:
 
     def _begin(self, rewritten_at: int) -> None:
         clock: Any = self._client.time()
-        if self._info()["aof_enabled"] and clock[0] >= rewritten_at + _PAUSE_S:
-            self._begun_at = clock[0]
+        # one that fails, as on a full disk, is not tried at every look
+        if self._info()["aof_enabled"] and clock[0] >= max(rewritten_at, self._tried_at) + _PAUSE_S:
+            self._begun_at = self._tried_at = clock[0]
             # slow commands are shown with what they named
             self._client.slowlog_reset()
             self._client.bgrewriteaof()
@@ -54,7 +56,7 @@ class Files:
             return
         self._begun_at = None
         if info["aof_last_bgrewrite_status"] != "ok":
-            _log.warning("Redis could not make its append-only file anew; it is tried again")
+            _log.warning("Redis could not make its append-only file anew; it is tried again in an hour")
             return
         # a player forgotten in the second in which it began may be in it still
         self._client.set(self._keys.rewritten_at, begun_at)

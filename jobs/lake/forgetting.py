@@ -45,7 +45,7 @@ class Forgetting:
         # the rules that are left out for parsing would keep the condition from choosing files
         self._spark.conf.set("spark.sql.optimizer.excludedRules", "")
         for rows in (named[start : start + _AT_ONCE] for start in range(0, len(named), _AT_ONCE)):
-            self._clear_dead_letters([row[name] for row in rows for name in _NAMES if row[name]])
+            self._clear_dead_letters([(name, row[name]) for row in rows for name in _NAMES if row[name]])
             whom = " or ".join(f"(realm = {_quoted(realm)} and player_id = {player})" for realm, player in _ids(rows))
             self._update("username = null, external_id = null, raw = null", f"{_NAMED_EVENTS} and ({whom})")
         self._note({(row["realm"], row["player_id"]) for row in named})
@@ -58,10 +58,9 @@ class Forgetting:
         rows = self._spark.table(TABLE).where(f"{_NAMED_EVENTS} and {_HAS_NAMES}")
         return rows.select("realm", "player_id", *_NAMES).join(f.broadcast(self._forgotten()), ["realm", "player_id"])
 
-    def _clear_dead_letters(self, names: Sequence[str]) -> None:
-        """A record that is no event may name a player all the same, as JSON does."""
-        texts = {_quoted(msgspec.json.encode(name).decode()) for name in names}
-        found = " or ".join(f"instr(cast(raw as string), {text}) > 0" for text in sorted(texts))
+    def _clear_dead_letters(self, names: Sequence[tuple[str, str]]) -> None:
+        """A record that is no event may name a player all the same."""
+        found = " or ".join(f"instr(cast(raw as string), {_quoted(text)}) > 0" for text in naming(names))
         if found:
             self._update("raw = null", f"dead_letter is not null and ({found})")
 
@@ -96,6 +95,15 @@ class Forgetting:
             made_ms = table.snapshot(reference.snapshotId()).timestampMillis()
             if reference.isTag() and made_ms < until.timestamp() * 1_000:
                 self._spark.sql(f"alter table {TABLE} drop tag `{name}`").collect()
+
+
+def naming(names: Sequence[tuple[str, str]]) -> list[str]:
+    """How JSON gives these values to these fields, with a space or without one.
+
+    With the field, since a player may be called as a word that every record has.
+    """
+    fields = [(f'"{field}":', msgspec.json.encode(name).decode()) for field, name in names]
+    return sorted({f"{field}{space}{name}" for field, name in fields for space in ("", " ")})
 
 
 def _ids(rows: Sequence[Any]) -> list[tuple[str, int]]:
