@@ -321,8 +321,9 @@ def test_an_existing_topic_gets_flushes_and_bounds(kafka_server: Kafka, settings
     Publisher(settings).close()
     wait_until(lambda: own_config(settings) == {**topic_config(settings), **own})
     unbounded = replace(settings, kafka_retention_bytes=0, kafka_retention_hours=0)
+    segment_ms = topic_config(settings)["segment.ms"]
     Publisher(unbounded).close()
-    wait_until(lambda: own_config(settings) == {"flush.messages": "1", **own})
+    wait_until(lambda: own_config(settings) == {"flush.messages": "1", "segment.ms": segment_ms, **own})
 
 
 def test_a_new_topic_has_flushes_and_bounds(settings: Settings) -> None:
