@@ -120,7 +120,11 @@ def _default_share() -> Share:
 
 def _figures() -> str:
     rows = [
-        ("a player in Redis", PLAYER_BYTES, "200,000 farmers with a `username` of 15 characters and an `external_id` of 20; 190 with neither"),
+        (
+            "a player in Redis",
+            PLAYER_BYTES,
+            "200,000 farmers, `username` of 15 characters, `external_id` of 20; 190 with neither",
+        ),
         (
             "the record of a decision in Redis",
             RECORD_BYTES,
