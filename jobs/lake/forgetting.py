@@ -6,11 +6,12 @@ that what is replayed later is cleared too. Old snapshots go by themselves; thos
 over.
 """
 
+import itertools
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import msgspec
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
@@ -98,12 +99,12 @@ class Forgetting:
 
 
 def naming(names: Sequence[tuple[str, str]]) -> list[str]:
-    """How JSON gives these values to these fields, with a space or without one.
+    """How JSON gives these values to these fields: with a space or without one, in UTF-8 or as ASCII.
 
     With the field, since a player may be called as a word that every record has.
     """
-    fields = [(f'"{field}":', msgspec.json.encode(name).decode()) for field, name in names]
-    return sorted({f"{field}{space}{name}" for field, name in fields for space in ("", " ")})
+    forms = itertools.product(names, ("", " "), (True, False))
+    return sorted({f'"{field}":{space}{json.dumps(name, ensure_ascii=a)}' for (field, name), space, a in forms})
 
 
 def _ids(rows: Sequence[Any]) -> list[tuple[str, int]]:
