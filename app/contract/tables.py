@@ -21,16 +21,17 @@ FORMER_TABLES: Final = ("trades", "trade_lines", "player_states", "offers", "dea
 
 
 class ColumnType(Enum):
-    """A column's type, as Spark and as Trino spell it."""
+    """A column's type, as Spark, Trino and DuckDB spell it."""
 
-    STRING = ("string", "varchar")
-    INT = ("int", "integer")
-    BIGINT = ("bigint", "bigint")
-    TIMESTAMP = ("timestamp", "timestamp(6) with time zone")
-    BINARY = ("binary", "varbinary")
+    STRING = ("string", "varchar", "varchar")
+    INT = ("int", "integer", "integer")
+    BIGINT = ("bigint", "bigint", "bigint")
+    TIMESTAMP = ("timestamp", "timestamp(6) with time zone", "timestamptz")
+    BINARY = ("binary", "varbinary", "blob")
     HOLDINGS = (
         "array<struct<item_id: bigint, quantity: bigint>>",
         "array(row(item_id bigint, quantity bigint))",
+        "struct(item_id bigint, quantity bigint)[]",
     )
 
     @property
@@ -43,13 +44,19 @@ class ColumnType(Enum):
         """The type in Trino SQL."""
         return self.value[1]
 
+    @property
+    def duckdb(self) -> str:
+        """The type in DuckDB's SQL."""
+        return self.value[2]
+
 
 @dataclass(frozen=True, slots=True)
 class NestedType:
-    """The type of a part of an event, as Spark and as Trino spell it."""
+    """The type of a part of an event, as Spark, Trino and DuckDB spell it."""
 
     spark: str
     trino: str
+    duckdb: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,7 @@ def _merged_type(kinds: list[inspect.Type]) -> ColumnType | NestedType:
             return ColumnType.TIMESTAMP
         case inspect.ListType():
             item = _merged_type([first.item_type])
-            return NestedType(f"array<{item.spark}>", f"array({item.trino})")
+            return NestedType(f"array<{item.spark}>", f"array({item.trino})", f"{item.duckdb}[]")
         case inspect.StructType():
             return _merged_struct(kinds)
     raise TypeError(f"the contract uses a type that the table does not know: {first}")
@@ -125,7 +132,8 @@ def _merged_struct(kinds: list[inspect.Type]) -> NestedType:
     merged = {name: _merged_type(types) for name, types in fields.items()}
     spark = ", ".join(f"{name}: {kind.spark}" for name, kind in merged.items())
     trino = ", ".join(f"{name} {kind.trino}" for name, kind in merged.items())
-    return NestedType(f"struct<{spark}>", f"row({trino})")
+    duckdb = ", ".join(f"{name} {kind.duckdb}" for name, kind in merged.items())
+    return NestedType(f"struct<{spark}>", f"row({trino})", f"struct({duckdb})")
 
 
 # ---------------------------------------------------------------- the table
@@ -142,7 +150,7 @@ class Table:
     columns: tuple[Column, ...]
 
     def ddl(self, dialect: str, schema: str = f"{CATALOG}.{SCHEMA}") -> str:
-        """The statement that creates the table if it is missing, in `spark` or `trino` SQL."""
+        """The statement that creates the table if it is missing, in the SQL of `spark`, `trino` or `duckdb`."""
         columns = ",\n".join(
             f"    {column.name} {getattr(column.type, dialect)}{'' if column.nullable else ' not null'}"
             for column in self.columns
@@ -150,8 +158,9 @@ class Table:
         ending = {
             "spark": f"using iceberg\npartitioned by (days({self.day_of}))",
             "trino": f"with (partitioning = array['day({self.day_of})'])",
+            "duckdb": "",
         }[dialect]
-        return f"create table if not exists {schema}.{self.name} (\n{columns}\n)\n{ending}"
+        return f"create table if not exists {schema}.{self.name} (\n{columns}\n)\n{ending}".rstrip()
 
 
 EVENTS: Final = Table(

@@ -2,7 +2,8 @@
 
 They stand in a schema of their own, `haggle`, beside Iceberg's catalog. `audits` has a row per audit; `audited_players`
 is what the newest exact audit has proved of each player, on which the next one builds; `accepted_losses` are ranges of
-sequence numbers that nobody has any more. `forgotten_players` says since when no row of the lake has their names.
+sequence numbers that nobody has any more. `forgotten_players` says since when no row of the lake has their names. `suspects` and `suspect_reviews` are those of
+jobs/economy/desk.py. In Trino all of it can be read as `ledger.haggle`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -59,6 +60,29 @@ create table if not exists haggle.forgotten_players (
     cleared_at timestamptz not null,
     primary key (realm, player_id)
 );
+create table if not exists haggle.suspects (
+    realm text not null,
+    player_id bigint not null,
+    cheat text not null,
+    score double precision not null,
+    since timestamptz not null,
+    why text not null,
+    trades bigint[] not null,
+    sequence bigint not null,
+    found_at timestamptz not null default now(),
+    primary key (realm, player_id, cheat)
+);
+create table if not exists haggle.suspect_reviews (
+    review_id bigint generated always as identity primary key,
+    realm text not null,
+    player_id bigint not null,
+    cheat text not null,
+    verdict text not null,
+    reviewer text not null,
+    reason text not null,
+    at timestamptz not null default now()
+);
+create index if not exists suspect_reviews_by_player on haggle.suspect_reviews (realm, player_id);
 """
 
 
@@ -234,6 +258,18 @@ def _columns(place: Place) -> tuple[str, int, int]:
 @contextmanager
 def open_ledger(settings: Settings) -> Iterator[Ledger]:
     """The ledger of the settings' realm; its tables are made if they are missing."""
+    with connect(settings, "haggle-audit") as connection:
+        try:
+            yield Ledger(connection, settings.realm)
+        finally:
+            # the server frees a claim some time after the connection is closed, and the next audit may come sooner
+            with suppress(psycopg.Error):
+                connection.execute("select pg_advisory_unlock_all()")
+
+
+@contextmanager
+def connect(settings: Settings, name: str) -> Iterator[psycopg.Connection]:
+    """A connection to where the ledger's tables are, under a name; they are made if they are missing."""
     password = psycopg.conninfo.conninfo_to_dict(settings.catalog_url).get("password") or settings.catalog_password
     try:
         with psycopg.connect(
@@ -241,19 +277,14 @@ def open_ledger(settings: Settings) -> Iterator[Ledger]:
             password=password,
             autocommit=True,
             connect_timeout=_TIMEOUT_S,
-            application_name="haggle-audit",
+            application_name=name,
             options="-c client_min_messages=warning",
         ) as connection:
             with connection.transaction():
                 # two that make the same table at once would fail
                 connection.execute("select pg_advisory_xact_lock(hashtextextended('haggle ledger', 0))")
                 connection.execute(_TABLES)
-            try:
-                yield Ledger(connection, settings.realm)
-            finally:
-                # the server frees a claim some time after the connection is closed, and the next audit may come sooner
-                with suppress(psycopg.Error):
-                    connection.execute("select pg_advisory_unlock_all()")
+            yield connection
     except psycopg.Error as error:
         where = psycopg.conninfo.conninfo_to_dict(settings.catalog_url).get("host")
         raise HaggleError(

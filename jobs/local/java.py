@@ -22,7 +22,7 @@ from app.settings import Settings
 
 POMS: Final = Path(__file__).parent / "java"
 LOCK: Final = POMS / "java.lock"
-_TRINO_PLUGINS: Final = ("iceberg",)
+_TRINO_PLUGINS: Final = ("iceberg", "postgresql")
 _LISTED: Final = re.compile(r"^ +\S+:(\S+\.(?:jar|zip|tar\.gz))\b")
 
 
@@ -43,7 +43,7 @@ class JavaParts:
         self._repository = cache / "maven"
         digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
         self._verified = cache / f"verified-{digest}"
-        self.trino_home = cache / f"trino-{digest}"
+        self.trino_home = cache / "-".join(("trino", digest, *_TRINO_PLUGINS))
 
     @property
     def is_complete(self) -> bool:
@@ -89,7 +89,7 @@ class JavaParts:
         self._verified.touch()
 
     def _unpack_trino(self) -> None:
-        """Unpacks the server and its plugin beside the final place and renames, so that half of it never counts."""
+        """Unpacks the server and its plugins beside the final place and renames, so that half of it never counts."""
         if self.trino_home.exists():
             return
         print("Unpacking Trino …", flush=True)

@@ -462,6 +462,7 @@ web-ui.user=haggle
 query.max-memory=400MB
 query.max-memory-per-node=400MB
 http-server.log.enabled=false
+access-control.config-files={etc}/access-control.properties
 """
     lake = f"""\
 connector.name=iceberg
@@ -480,6 +481,14 @@ iceberg.dynamic-filtering.wait-timeout=1m
 fs.hadoop.enabled=true
 hive.config.resources={etc}/core-site.xml,{etc}/hdfs-site.xml
 """
+    # audits, accepted losses, suspects and what was decided about them: to be read, never written, by who asks
+    ledger = f"""\
+connector.name=postgresql
+connection-url=jdbc:postgresql://{catalog.hostname}:{catalog.port}{catalog.path}?options=-c%20default_transaction_read_only=on
+connection-user={catalog.username}
+connection-password={catalog.password}
+postgresql.array-mapping=AS_ARRAY
+"""
     return Process(
         name="trino",
         command=[str(java), *flags, "io.trino.server.TrinoServer"],
@@ -490,6 +499,9 @@ hive.config.resources={etc}/core-site.xml,{etc}/hdfs-site.xml
             etc / "core-site.xml": _hadoop_xml({"fs.defaultFS": site.settings.hdfs_url}),
             etc / "hdfs-site.xml": _hadoop_xml({"dfs.replication": "1"}),
             etc / "catalog" / f"{CATALOG}.properties": lake,
+            etc / "catalog" / "ledger.properties": ledger,
+            etc / "access-control.properties": f"access-control.name=file\nsecurity.config-file={etc}/rules.json\n",
+            etc / "rules.json": _TRINO_RULES,
         },
         is_ready=partial(_trino_is_ready, site.settings),
     )
@@ -511,6 +523,17 @@ def _wheel_folder(package: str) -> Path:
 def _is_ok(url: str) -> bool:
     return requests.get(url, timeout=_PROBE_TIMEOUT_S).status_code == HTTPStatus.OK
 
+
+_TRINO_RULES: Final = """\
+{
+  "catalogs": [
+    {"catalog": "lake|ledger", "allow": "read-only"},
+    {"allow": "all"}
+  ],
+  "system_information": [{"allow": ["read", "write"]}]
+}
+"""
+"""Who asks does not write, and sends no statements past Trino; without the last rule no worker would shut down."""
 
 _LOG4J2: Final = """\
 rootLogger.level=warn

@@ -1,5 +1,6 @@
 """The servers of the chart are configured as those of the local stack, but for where they are."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +43,17 @@ def properties(text: str) -> dict[str, str]:
 def test_trino_reads_the_lake_in_the_same_way(render: Callable[..., Rendered]) -> None:
     chart = render().of_kind("ConfigMap")["haggle-trino-catalogs"]["data"]["lake.properties"]
     assert properties(chart) == properties(local_file("lake.properties", "trino"))
+
+
+def test_trino_lets_who_asks_read_the_ledger_and_write_nothing_in_the_same_way(
+    render: Callable[..., Rendered],
+) -> None:
+    maps = render().of_kind("ConfigMap")
+    chart = maps["haggle-trino-catalogs"]["data"]["ledger.properties"]
+    local = local_file("ledger.properties", "trino")
+    assert properties(chart) == properties(local)
+    assert all("?options=-c%20default_transaction_read_only=on" in text for text in (chart, local))
+    assert json.loads(maps["haggle-trino"]["data"]["rules.json"]) == json.loads(local_file("rules.json", "trino"))
 
 
 def test_hdfs_keeps_blocks_and_edits_in_the_same_way(render: Callable[..., Rendered]) -> None:

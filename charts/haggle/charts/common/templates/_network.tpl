@@ -49,6 +49,9 @@ audit:
   catalog: [5432]
 report:
   trino: [8080]
+suspects:
+  trino: [8080]
+  catalog: [5432]
 test:
   engine: [8000]
   trino: [8080]

@@ -62,13 +62,14 @@ exec:
           name: {{ include "haggle.name" (list $root "trino") }}
           items:
             - {key: {{ last . }}.properties, path: config.properties}
-            {{- range list "node.properties" "jvm.config" "log.properties" "access-control.properties" "core-site.xml" "hdfs-site.xml" }}
+            {{- range list "node.properties" "jvm.config" "log.properties" "access-control.properties" "rules.json" "core-site.xml" "hdfs-site.xml" }}
             - {key: {{ . }}, path: {{ . }}}
             {{- end }}
       - configMap:
           name: {{ include "haggle.name" (list $root "trino-catalogs") }}
           items:
             - {key: lake.properties, path: catalog/lake.properties}
+            - {key: ledger.properties, path: catalog/ledger.properties}
             {{- range $name, $_ := $root.Values.catalogs }}
             - {key: {{ $name }}.properties, path: catalog/{{ $name }}.properties}
             {{- end }}

@@ -1,0 +1,91 @@
+"""Looks for cheats among all that has landed, and keeps what people decide about the suspects."""
+
+import getpass
+import json
+
+import click
+from rich.table import Table
+
+from app.settings import Settings
+from jobs.cli.group import cli, out, with_settings
+from jobs.economy.desk import Case, Decision, open_desk
+from jobs.economy.detection import detect
+from jobs.economy.log import Cheat
+from jobs.lake.cut import newest_cut
+from jobs.lake.trino import Lake
+
+
+@cli.group("suspects")
+def suspects_group() -> None:
+    """Players that may cheat, and what was decided about them. No balance is ever changed by it."""
+
+
+@suspects_group.command("find")
+@with_settings
+def find_command(settings: Settings) -> None:
+    """Look through everything that has landed, and replace the list of suspects by what is found."""
+    lake = Lake(settings)
+    cut = newest_cut(lake, settings.realm)
+    with out.status("Looking for cheats …"):
+        suspects = detect(lake, cut)
+    with open_desk(settings) as desk:
+        desk.put(suspects, cut.sequence)
+    players = len({suspect.player_id for suspect in suspects})
+    out.print(f"{players:,} players are suspected among {cut.sequence:,} events of realm {cut.realm}.")
+
+
+@suspects_group.command("list")
+@click.option("--open", "only_open", is_flag=True, help="Only those that nobody has decided about.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: a line for each suspicion, with its trades.")
+@with_settings
+def list_command(settings: Settings, *, only_open: bool, as_json: bool) -> None:
+    """List the suspects, the gravest first, each with what was seen and what was decided."""
+    with open_desk(settings) as desk:
+        cases = [case for case in desk.cases() if not (only_open and case.verdict)]
+    if as_json:
+        for case in cases:
+            click.echo(json.dumps(case._asdict(), default=str))
+    elif cases:
+        out.print(_table(cases))
+    else:
+        out.print("Nobody is suspected; `haggle suspects find` looks again.")
+
+
+@suspects_group.command("confirm")
+@click.argument("player_id", type=click.IntRange(1))
+@click.argument("cheat", type=click.Choice(list(Cheat)))
+@click.option("--why", required=True, help="What convinced you; kept with the decision.")
+@click.option("--by", default=getpass.getuser, show_default="the user that asks", help="Who decides.")
+@with_settings
+def confirm_command(settings: Settings, player_id: int, cheat: Cheat, why: str, by: str) -> None:
+    """Keep that PLAYER_ID did it."""
+    _decide(settings, player_id, cheat, Decision.CONFIRMED, by, why)
+
+
+@suspects_group.command("dismiss")
+@click.argument("player_id", type=click.IntRange(1))
+@click.argument("cheat", type=click.Choice(list(Cheat)))
+@click.option("--why", required=True, help="What it was instead; kept with the decision.")
+@click.option("--by", default=getpass.getuser, show_default="the user that asks", help="Who decides.")
+@with_settings
+def dismiss_command(settings: Settings, player_id: int, cheat: Cheat, why: str, by: str) -> None:
+    """Keep that PLAYER_ID did not do it."""
+    _decide(settings, player_id, cheat, Decision.DISMISSED, by, why)
+
+
+def _decide(settings: Settings, player_id: int, cheat: Cheat, decision: Decision, by: str, why: str) -> None:
+    with open_desk(settings) as desk:
+        desk.review(player_id, Cheat(cheat), decision, by, why)
+    out.print(f"Player {player_id}, {cheat.replace('_', ' ')}: {decision} by {by}.")
+
+
+def _table(cases: list[Case]) -> Table:
+    table = Table("player", "cheat", "score", "since", "what was seen", "trades", "decided", box=None)
+    for case in cases:
+        decided = f"{case.verdict} by {case.reviewer}: {case.reason}" if case.verdict else ""
+        since = f"{case.since:%Y-%m-%d %H:%M}"
+        cheat = case.cheat.replace("_", " ")
+        table.add_row(
+            str(case.player_id), cheat, f"{case.score:.2f}", since, case.why, f"{len(case.trades):,}", decided
+        )
+    return table

@@ -1,0 +1,1 @@
+"""The economy: players that behave, suspects that are looked for, and how well they are found."""

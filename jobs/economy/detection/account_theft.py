@@ -1,0 +1,123 @@
+"""Hacked accounts: nearly all that a player has goes for nothing within a day, and whoever got it passes it on.
+
+In the words of AMLSim a scatter-gather: victim → receivers → fence. A leaver's friend, a moved account or a newcomer
+keeps what was given; a farmer of a gold seller is swept again and again, a hacked account once.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from jobs.economy.detection.case import Case
+from jobs.economy.detection.gifts import DAY_S, HOUR_S, Gift, Gifts, value_of
+from jobs.economy.log import Cheat
+
+_DRAINED_WITHIN_S: Final = DAY_S
+_PASSED_WITHIN_S: Final = 3 * DAY_S
+_LEAST_VALUE: Final = 100
+_GOLD_SHARE: Final = 0.6
+_WEALTH_SHARE: Final = 0.4
+_PASSED_SHARE: Final = 0.4
+_RECEIVERS_MAX: Final = 8
+_ONCE_WITHIN_S: Final = 4 * DAY_S
+"""All that a victim ever gave the receivers, it gave within so long."""
+_STRANGER_S: Final = DAY_S
+
+
+class _Drain(NamedTuple):
+    """What a player gave within a day, and to whom, by value."""
+
+    gifts: Sequence[Gift]
+    receivers: Counter[int]
+
+    @property
+    def value(self) -> float:
+        return self.receivers.total()
+
+    @property
+    def gold_share(self) -> float:
+        first = self.gifts[0]
+        return sum(gift.gold for gift in self.gifts) / max(1, first.had_gold)
+
+    @property
+    def wealth_share(self) -> float:
+        first = self.gifts[0]
+        return sum(gift.gold + gift.items for gift in self.gifts) / max(1, first.had_gold + first.had_items)
+
+
+def find(gifts: Gifts) -> Iterator[Case]:
+    """Victims, receivers and fences."""
+    for victim, given in gifts.by.items():
+        drain = _worst_day(given)
+        if drain is not None and _is_once(gifts, victim, drain):
+            yield from _cases(gifts, victim, drain)
+
+
+def _worst_day(given: Sequence[Gift]) -> _Drain | None:
+    """The day that took most of a player's wealth, if any took so much."""
+    worst: _Drain | None = None
+    for start, first in enumerate(given):
+        day = [gift for gift in given[start:] if gift.at_s <= first.at_s + _DRAINED_WITHIN_S]
+        receivers: Counter[int] = Counter()
+        for gift in day:
+            receivers[gift.receiver] += int(gift.value)
+        drain = _Drain(day, receivers)
+        if _is_drained(drain) and (worst is None or drain.value > worst.value):
+            worst = drain
+    return worst
+
+
+def _is_drained(drain: _Drain) -> bool:
+    enough = drain.gold_share >= _GOLD_SHARE or drain.wealth_share >= _WEALTH_SHARE
+    return enough and drain.value >= _LEAST_VALUE and len(drain.receivers) <= _RECEIVERS_MAX
+
+
+def _is_once(gifts: Gifts, victim: int, drain: _Drain) -> bool:
+    """Whether the receivers had nothing of the victim before or after, and gave it nothing."""
+    start_s = drain.gifts[0].at_s
+    ever = [gift for receiver in drain.receivers for gift in gifts.between(victim, receiver)]
+    others = value_of(gift for gift in ever if not start_s <= gift.at_s <= start_s + _ONCE_WITHIN_S)
+    back = value_of(gift for receiver in drain.receivers for gift in gifts.between(receiver, victim))
+    return others <= 0.1 * drain.value and back <= 0.1 * drain.value
+
+
+def _cases(gifts: Gifts, victim: int, drain: _Drain) -> Iterator[Case]:
+    start_s = drain.gifts[0].at_s
+    passed = {
+        receiver: gifts.passed_on(receiver, start_s, _PASSED_WITHIN_S, victim) for receiver in drain.receivers
+    }
+    passed_value = sum(min(value, value_of(passed[receiver])) for receiver, value in drain.receivers.items())
+    strangers = sum(g.value for g in drain.gifts if g.met_s >= start_s - _STRANGER_S) / drain.value
+    share = passed_value / drain.value
+    if share < _PASSED_SHARE and not _is_shared_out(drain, strangers):
+        return
+    score = min(0.99, 0.55 + 0.25 * share + 0.2 * strangers * min(1.0, drain.gold_share))
+    trades = [gift.sequence for gift in drain.gifts]
+    lost = f"{drain.value:,.0f} gold's worth went to {len(drain.receivers)} player(s) within a day"
+    yield Case(victim, Cheat.ACCOUNT_THEFT, score, trades, f"victim: {lost}, who passed on {share:.0%} of it")
+    for receiver, value in drain.receivers.items():
+        if value < 0.02 * drain.value and not passed[receiver]:
+            continue
+        own = [gift.sequence for gift in (*gifts.between(victim, receiver), *passed[receiver])]
+        yield Case(receiver, Cheat.ACCOUNT_THEFT, score, own, f"got {value:,} gold's worth of player {victim}'s")
+    yield from _fences(passed, score)
+
+
+def _is_shared_out(drain: _Drain, strangers: float) -> bool:
+    """Whether several strangers took nearly everything within hours, even if they keep it."""
+    hours = (drain.gifts[-1].at_s - drain.gifts[0].at_s) / HOUR_S
+    several = 2 <= len(drain.receivers)
+    return several and strangers >= 0.8 and drain.gold_share >= 0.7 and drain.wealth_share >= 0.4 and hours <= 6
+
+
+def _fences(passed: dict[int, list[Gift]], score: float) -> Iterator[Case]:
+    """Who got much of what receivers passed on."""
+    got: Counter[int] = Counter()
+    trades: dict[int, list[int]] = {}
+    for given in passed.values():
+        for gift in given:
+            got[gift.receiver] += int(gift.value)
+            trades.setdefault(gift.receiver, []).append(gift.sequence)
+    for fence, value in got.items():
+        if fence not in passed and value >= 0.2 * got.total():
+            yield Case(fence, Cheat.ACCOUNT_THEFT, score, trades[fence], f"got {value:,} gold's worth passed on")

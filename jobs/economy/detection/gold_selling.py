@@ -1,0 +1,90 @@
+"""Gold farms: accounts that earn are swept again and again into a mule, which pays out to buyers it knows from nothing else.
+
+In the words of AMLSim a gather-scatter: farmers → mule → buyers. In a guild's bank those who pay in also take out; a
+lender is paid back by those it lent to; a prize giver gathers nothing.
+"""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from jobs.economy.detection.case import Case
+from jobs.economy.detection.gifts import Gift, Gifts, value_of
+from jobs.economy.log import Cheat
+
+_SWEPT_SHARE: Final = 0.4
+"""Of its gold that a farmer gives at once."""
+_SWEEPS_MIN: Final = 3
+_OFTEN: Final = 6
+"""Sweeps after which one buyer is enough."""
+_RETURNED_MAX: Final = 0.15
+_PAID_MIN: Final = 0.3
+"""Of what a mule gathered that it pays out."""
+_SMALLEST_GOLD: Final = 30
+
+
+class _Mule(NamedTuple):
+    player: int
+    sweeps: list[Gift]
+    payouts: list[Gift]
+
+    @property
+    def farmers(self) -> set[int]:
+        return {gift.giver for gift in self.sweeps}
+
+    @property
+    def buyers(self) -> set[int]:
+        return {gift.receiver for gift in self.payouts}
+
+    @property
+    def paid(self) -> float:
+        return sum(gift.gold for gift in self.payouts) / sum(gift.gold for gift in self.sweeps)
+
+
+def find(gifts: Gifts) -> Iterator[Case]:
+    """Farmers, mules and buyers."""
+    candidates = {player: mule for player in gifts.to if (mule := _candidate(gifts, player)) is not None}
+    for mule in candidates.values():
+        often = len(mule.sweeps) >= _OFTEN and len(mule.payouts) >= _SWEEPS_MIN
+        if mule.paid >= _PAID_MIN and (len(mule.buyers) > 1 or often or mule.buyers & candidates.keys()):
+            yield from _cases(mule)
+
+
+def _candidate(gifts: Gifts, player: int) -> _Mule | None:
+    """A player that is swept into, and what it pays to others; None if it is none."""
+    sweeps = [
+        gift
+        for gift in gifts.to[player]
+        if gift.gold >= _SMALLEST_GOLD
+        and gift.gold_share >= _SWEPT_SHARE
+        and gifts.returned(gift.giver, player) <= _RETURNED_MAX
+    ]
+    if len(sweeps) < _SWEEPS_MIN:
+        return None
+    farmers = {gift.giver for gift in sweeps}
+    payouts = [
+        gift
+        for gift in gifts.by.get(player, ())
+        if gift.gold >= _SMALLEST_GOLD
+        and gift.receiver not in farmers
+        and gifts.returned(player, gift.receiver) <= _RETURNED_MAX
+    ]
+    return _Mule(player, sweeps, payouts) if payouts else None
+
+
+def _cases(mule: _Mule) -> Iterator[Case]:
+    breadth = min(1.0, (len(mule.farmers) + len(mule.buyers)) / 6)
+    score = min(0.99, 0.55 + 0.2 * breadth + 0.2 * min(1.0, mule.paid) + 0.05 * (len(mule.sweeps) >= 8))
+    trades = [gift.sequence for gift in (*mule.sweeps, *mule.payouts)]
+    gathered, paid = value_of(mule.sweeps), value_of(mule.payouts)
+    why = f"mule: {len(mule.farmers)} player(s) gave {gathered:,.0f} gold in {len(mule.sweeps)} sweeps, "
+    why += f"{len(mule.buyers)} others got {paid:,.0f}"
+    yield Case(mule.player, Cheat.GOLD_SELLING, score, trades, why)
+    for farmer in mule.farmers:
+        own = [gift for gift in mule.sweeps if gift.giver == farmer]
+        if len(own) >= 2:
+            what = f"farmer: gave nearly all its gold to player {mule.player}, {len(own)} times"
+            yield Case(farmer, Cheat.GOLD_SELLING, score, [gift.sequence for gift in own], what)
+    for buyer in mule.buyers:
+        own = [gift for gift in mule.payouts if gift.receiver == buyer]
+        what = f"buyer: got {value_of(own):,.0f} gold for nothing of player {mule.player}"
+        yield Case(buyer, Cheat.GOLD_SELLING, score, [gift.sequence for gift in own], what)

@@ -1,0 +1,147 @@
+-- detection: who acts like a clock?
+-- grain: one row per player with 25 pauses and more, and per length (2 s, 20 s) up to which actions follow from one
+-- counted: trades asked for or taken part in, offers made, and adjustments; pauses of two hours at most
+-- parameters: none
+-- order: player_id, within_s
+with actions as (
+    select realm, player_1.player_id as player_id, occurred_at
+    from lake.haggle.events
+    where event_type in ('trade_accepted', 'trade_rejected', 'offer_made')
+    union all
+    select realm, player_2.player_id as player_id, occurred_at
+    from lake.haggle.events
+    where event_type in ('trade_accepted', 'trade_rejected')
+    union all
+    select realm, player_id, occurred_at
+    from lake.haggle.events
+    where event_type = 'player_adjusted'
+),
+
+followed as (
+    select
+        realm,
+        player_id,
+        occurred_at,
+        to_unixtime(occurred_at) as at_s,
+        to_unixtime(occurred_at) - lag(to_unixtime(occurred_at)) over (
+            partition by realm, player_id order by occurred_at
+        ) as since_s
+    from actions
+),
+
+starts as (
+    select
+        realm,
+        player_id,
+        within_s,
+        occurred_at,
+        at_s,
+        at_s - lag(at_s) over (partition by realm, player_id, within_s order by occurred_at) as pause_s
+    from followed
+    cross join (values (2), (20)) as lengths (within_s)
+    where since_s is null or since_s > within_s
+),
+
+pauses as (
+    select
+        realm,
+        player_id,
+        within_s,
+        at_s,
+        pause_s,
+        pause_s / lag(pause_s) over (partition by realm, player_id, within_s order by at_s) as ratio
+    from starts
+    where pause_s <= 7200
+),
+
+medians as (
+    select
+        realm,
+        player_id,
+        within_s,
+        count(*) as pauses,
+        element_at(array_sort(array_agg(pause_s)), cast((count(*) + 1) / 2 as integer)) as median_s
+    from pauses
+    group by realm, player_id, within_s
+    having count(*) >= 25
+),
+
+stretches as (
+    select
+        pauses.realm,
+        pauses.player_id,
+        pauses.within_s,
+        medians.pauses,
+        medians.median_s,
+        pauses.pause_s,
+        if(pauses.ratio between 0.75 and 1.33, 1, 0) as is_even,
+        sum(if(pauses.ratio between 0.75 and 1.33, 0, 1)) over (
+            partition by pauses.realm, pauses.player_id, pauses.within_s order by pauses.at_s
+        ) as stretch
+    from pauses
+    inner join medians
+        on
+            pauses.realm = medians.realm
+            and pauses.player_id = medians.player_id
+            and pauses.within_s = medians.within_s
+),
+
+stretched as (
+    select
+        realm,
+        player_id,
+        within_s,
+        pauses,
+        median_s,
+        stretch,
+        sum(is_even) as even,
+        count_if(pause_s between 0.75 * median_s and 1.25 * median_s) as near_median
+    from stretches
+    group by realm, player_id, within_s, pauses, median_s, stretch
+),
+
+evenness as (
+    select
+        realm,
+        player_id,
+        within_s,
+        pauses,
+        median_s,
+        max(even) as longest_even,
+        cast(sum(near_median) as double) / pauses as near_median_share
+    from stretched
+    group by realm, player_id, within_s, pauses, median_s
+),
+
+days as (
+    select
+        realm,
+        player_id,
+        date_trunc('day', occurred_at) as active_on,
+        count(distinct date_trunc('hour', occurred_at)) as active_hours
+    from actions
+    group by realm, player_id, date_trunc('day', occurred_at)
+),
+
+hours as (
+    select
+        realm,
+        player_id,
+        -- of the third busiest day: anybody may be up for a day or two
+        if(count(*) >= 3, element_at(array_sort(array_agg(active_hours)), cast(count(*) - 2 as integer)), 0) as active_hours
+    from days
+    group by realm, player_id
+)
+
+select
+    evenness.player_id,
+    evenness.within_s,
+    evenness.pauses,
+    evenness.median_s,
+    evenness.longest_even,
+    evenness.near_median_share,
+    hours.active_hours
+from evenness
+inner join hours
+    on evenness.realm = hours.realm and evenness.player_id = hours.player_id
+order by evenness.player_id, evenness.within_s
