@@ -2,13 +2,15 @@
 
 import getpass
 import json
+from collections.abc import Callable
+from functools import reduce
 
 import click
 from rich.table import Table
 
 from app.settings import Settings
 from jobs.cli.group import cli, out, with_settings
-from jobs.economy.desk import Case, Decision, open_desk
+from jobs.economy.desk import Case, Decision, Review, open_desk
 from jobs.economy.detection import detect
 from jobs.economy.log import Cheat
 from jobs.lake.cut import newest_cut
@@ -51,32 +53,37 @@ def list_command(settings: Settings, *, only_open: bool, as_json: bool) -> None:
         out.print("Nobody is suspected; `haggle suspects find` looks again.")
 
 
+def _decision(command: Callable[..., None]) -> Callable[..., None]:
+    """The arguments and options of a decision."""
+    parameters = [
+        click.argument("player_id", type=click.IntRange(1)),
+        click.argument("cheat", type=click.Choice(list(Cheat))),
+        click.option("--why", required=True, help="What convinced you; kept with the decision."),
+        click.option("--by", default=getpass.getuser, show_default="the user that asks", help="Who decides."),
+    ]
+    return reduce(lambda decorated, parameter: parameter(decorated), reversed(parameters), command)
+
+
 @suspects_group.command("confirm")
-@click.argument("player_id", type=click.IntRange(1))
-@click.argument("cheat", type=click.Choice(list(Cheat)))
-@click.option("--why", required=True, help="What convinced you; kept with the decision.")
-@click.option("--by", default=getpass.getuser, show_default="the user that asks", help="Who decides.")
+@_decision
 @with_settings
-def confirm_command(settings: Settings, player_id: int, cheat: Cheat, why: str, by: str) -> None:
+def confirm_command(settings: Settings, player_id: int, *, cheat: str, why: str, by: str) -> None:
     """Keep that PLAYER_ID did it."""
-    _decide(settings, player_id, cheat, Decision.CONFIRMED, by, why)
+    _decide(settings, player_id, Review(Cheat(cheat), Decision.CONFIRMED, by, why))
 
 
 @suspects_group.command("dismiss")
-@click.argument("player_id", type=click.IntRange(1))
-@click.argument("cheat", type=click.Choice(list(Cheat)))
-@click.option("--why", required=True, help="What it was instead; kept with the decision.")
-@click.option("--by", default=getpass.getuser, show_default="the user that asks", help="Who decides.")
+@_decision
 @with_settings
-def dismiss_command(settings: Settings, player_id: int, cheat: Cheat, why: str, by: str) -> None:
+def dismiss_command(settings: Settings, player_id: int, *, cheat: str, why: str, by: str) -> None:
     """Keep that PLAYER_ID did not do it."""
-    _decide(settings, player_id, cheat, Decision.DISMISSED, by, why)
+    _decide(settings, player_id, Review(Cheat(cheat), Decision.DISMISSED, by, why))
 
 
-def _decide(settings: Settings, player_id: int, cheat: Cheat, decision: Decision, by: str, why: str) -> None:
+def _decide(settings: Settings, player_id: int, review: Review) -> None:
     with open_desk(settings) as desk:
-        desk.review(player_id, Cheat(cheat), decision, by, why)
-    out.print(f"Player {player_id}, {cheat.replace('_', ' ')}: {decision} by {by}.")
+        desk.review(player_id, review)
+    out.print(f"Player {player_id}, {review.cheat.replace('_', ' ')}: {review.decision} by {review.reviewer}.")
 
 
 def _table(cases: list[Case]) -> Table:

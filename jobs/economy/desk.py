@@ -43,6 +43,15 @@ class Case(NamedTuple):
     reviewed_at: datetime | None
 
 
+class Review(NamedTuple):
+    """What a person decided of a suspicion, and why."""
+
+    cheat: Cheat
+    decision: Decision
+    reviewer: str
+    reason: str
+
+
 _CASES = """
 select
     s.player_id, s.cheat, s.score, s.since, s.why, s.trades, s.found_at,
@@ -91,16 +100,18 @@ class Desk:
         with self._connection.cursor(row_factory=class_row(Case)) as cursor:
             yield from cursor.execute(_CASES, (self._realm,))
 
-    def review(self, player_id: int, cheat: Cheat, decision: Decision, reviewer: str, reason: str) -> None:
+    def review(self, player_id: int, review: Review) -> None:
         """Keeps what a person decided. Raises HaggleError if the player is not suspected of it."""
         suspected = [Cheat(case.cheat) for case in self.cases() if case.player_id == player_id]
-        if cheat not in suspected:
+        if review.cheat not in suspected:
             of = f"only of {', '.join(suspected)}" if suspected else "of nothing"
-            raise HaggleError(f"player {player_id} of realm {self._realm} is suspected {of}; see `haggle suspects list`")
+            raise HaggleError(
+                f"player {player_id} of realm {self._realm} is suspected {of}; see `haggle suspects list`"
+            )
         self._connection.execute(
             "insert into haggle.suspect_reviews (realm, player_id, cheat, verdict, reviewer, reason) "
             "values (%s, %s, %s, %s, %s, %s)",
-            (self._realm, player_id, cheat, decision, reviewer, reason),
+            (self._realm, player_id, *review),
         )
 
 

@@ -6,7 +6,8 @@ inference, the law of succession, and statistical inference, JASA 22 (1927).
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from msgspec import Struct
@@ -21,7 +22,7 @@ _REVIEWED: Final = (10, 20, 50)
 
 
 class Share(Struct, frozen=True):
-    """`of` things, of which `count` are so; between `low` and `high` with 95 % confidence. `value` is null for 0 of 0."""
+    """`of` things, of which `count` are so; from `low` to `high` with 95 % confidence; `value` is null for 0 of 0."""
 
     count: int
     of: int
@@ -109,7 +110,7 @@ def evaluate(judged: Judged) -> Evaluation:
 
 
 def _verdict(
-    labels: Sequence[Label], suspects: Sequence[Suspect], flagged: Collection[int], labelled: Collection[int]
+    labels: Sequence[Label], suspects: Sequence[Suspect], flagged: AbstractSet[int], labelled: AbstractSet[int]
 ) -> Verdict:
     """`flagged` and `labelled` are the players of all cheats."""
     to_find = {label.player_id for label in labels}
@@ -139,7 +140,7 @@ def is_evasive(label: Label) -> bool:
     return label.evasive or "evasive" in f"{label.role} {label.instance}".lower()
 
 
-def _precision_at(suspects: Sequence[Suspect], labelled: Collection[int]) -> dict[int, Share]:
+def _precision_at(suspects: Sequence[Suspect], labelled: AbstractSet[int]) -> dict[int, Share]:
     players = list(dict.fromkeys(suspect.player_id for suspect in suspects))
     return {k: wilson(len(labelled & set(players[:k])), min(k, len(players))) for k in _REVIEWED}
 

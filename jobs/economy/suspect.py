@@ -16,6 +16,6 @@ class Suspect(Struct, frozen=True, kw_only=True):
     player_id: int
     cheat: Cheat
     score: float
-    since: datetime | None
+    since: datetime
     why: str
     trades: list[int]

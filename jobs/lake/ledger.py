@@ -1,9 +1,9 @@
 """What audits found, up to where they were exact, and which losses were accepted: tables in the catalog's PostgreSQL.
 
-They stand in a schema of their own, `haggle`, beside Iceberg's catalog. `audits` has a row per audit; `audited_players`
-is what the newest exact audit has proved of each player, on which the next one builds; `accepted_losses` are ranges of
-sequence numbers that nobody has any more. `forgotten_players` says since when no row of the lake has their names. `suspects` and `suspect_reviews` are those of
-jobs/economy/desk.py. In Trino all of it can be read as `ledger.haggle`.
+They stand in a schema of their own, `haggle`, beside Iceberg's catalog; Trino reads them as `ledger.haggle`. `audits`
+has a row per audit; `audited_players` is what the newest exact audit has proved of each player, on which the next one
+builds; `accepted_losses` are ranges of sequence numbers that nobody has any more. `forgotten_players` says since when
+no row of the lake has their names. `suspects` and `suspect_reviews` are those of jobs/economy/desk.py.
 """
 
 from collections.abc import Iterable, Iterator

@@ -17,8 +17,8 @@ from jobs.lake.trino import SQL, Result
 
 _THREADS: Final = 2
 _FUNCTIONS: Final = (
-    '"if"(yes, then_it) as case when yes then then_it end, '
-    "(yes, then_it, otherwise) as case when yes then then_it else otherwise end",
+    """\"if"(yes, value) as case when yes then value end,
+    (yes, value, otherwise) as case when yes then value else otherwise end""",
     "to_unixtime(moment) as epoch(moment)",
     "element_at(items, place) as list_extract(items, place)",
 )
@@ -46,7 +46,7 @@ class LocalLake:
         types = ", ".join(f"'{column.name}': '{column.type.duckdb}'" for column in event_columns())
         table = f"{CATALOG}.{SCHEMA}.{EVENTS.name}"
         source = f"read_json($path, format = 'newline_delimited', columns = {{{types}}})"
-        self._execute(f"insert into {table} by name select * from {source}", {"path": str(path)})
+        self._execute(f"insert into {table} by name from {source}", {"path": str(path)})
 
     def ask(self, name: str) -> Result:
         """Runs sql/<name>.sql."""

@@ -58,8 +58,8 @@ exchanges as (
         events.player_2.gold as gold_2,
         events.player_1.gold + coalesce(goods.value_1, 0) as value_1,
         events.player_2.gold + coalesce(goods.value_2, 0) as value_2,
-        events.player_1.item_value as items_1,
-        events.player_2.item_value as items_2,
+        coalesce(events.player_1.item_value, 0) as items_1,
+        coalesce(events.player_2.item_value, 0) as items_2,
         events.player_1.state.gold as gold_after_1,
         events.player_2.state.gold as gold_after_2,
         events.player_1.state.item_value as items_after_1,
@@ -101,7 +101,7 @@ select
     -- what the giver had before, items at list value
     if(from_1, gold_after_1 + gold_1 - gold_2, gold_after_2 + gold_2 - gold_1) as had_gold,
     if(from_1, items_after_1 + items_1 - items_2, items_after_2 + items_2 - items_1) as had_items,
-    if(from_1, coalesce(items_1, 0) - coalesce(items_2, 0), coalesce(items_2, 0) - coalesce(items_1, 0)) as items,
+    if(from_1, items_1 - items_2, items_2 - items_1) as items,
     earlier,
     first_met
 from directed

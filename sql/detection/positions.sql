@@ -1,5 +1,5 @@
 -- detection: who bought an item dear and sold it dearer?
--- grain: one row per player and item, of which it bought ten units and sold half as many after, dearer by a quarter
+-- grain: one row per player and item, of which it bought ten units and sold a quarter of them after, dearer by a fifth
 -- counted: accepted trades of one item line against gold; the usual price is the median of the days' medians
 -- parameters: none
 -- order: item_id, player_id
@@ -148,6 +148,6 @@ inner join suppliers
         and positions.player_id = suppliers.buyer
 where
     positions.bought >= 10
-    and positions.sold * 2 >= positions.bought
-    and cast(positions.got as double) / positions.sold >= 1.25 * positions.paid / positions.bought
+    and positions.sold * 4 >= positions.bought
+    and cast(positions.got as double) / positions.sold >= 1.2 * positions.paid / positions.bought
 order by positions.item_id, positions.player_id

@@ -1,15 +1,30 @@
-"""Finds players that may cheat in what has landed: SQL says what stands out, a module for each cheat who is behind it."""
+"""Finds players that may cheat: SQL says what stands out (sql/detection), a module for each cheat who is behind it."""
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Final, Protocol, TypeVar
 
 from jobs.economy.detection import account_theft, botting, duplication, gold_selling, price_manipulation, wash_trading
 from jobs.economy.detection.case import Case
+from jobs.economy.detection.evidence import Dealings, Pass, Position, Repeat, Rhythm
 from jobs.economy.detection.gifts import Gifts
 from jobs.economy.suspect import Suspect
 from jobs.lake.cut import Cut, at
 from jobs.lake.trino import SQL, Result
+
+_Row = TypeVar("_Row")
+_SHOWN_MAX: Final = 200
+"""Trades that are named where it is all of a player's."""
+_TRADES_OF: Final = """\
+select trades.sequence, trades.player_1_id, trades.player_2_id, lines.item_id
+from lake.haggle.trades
+left join lake.haggle.trade_lines as lines
+    on trades.realm = lines.realm and trades.sequence = lines.sequence
+where trades.status = 'accepted' and (trades.player_1_id in ({players}) or trades.player_2_id in ({players}))
+"""
+
+_TIMES_OF: Final = "select sequence, occurred_at from lake.haggle.trades where sequence in ({trades})"
 
 
 class Asked(Protocol):
@@ -20,24 +35,41 @@ class Asked(Protocol):
 
 
 def detect(lake: Asked, cut: Cut) -> list[Suspect]:
-    """The suspects among the events of a cut, the most suspicious first; a player may be suspected of several cheats."""
+    """The suspects among the events of a cut, the gravest first; a player may be suspected of several cheats."""
 
-    def ask(name: str) -> list[dict[str, Any]]:
-        return lake.run(at(cut, (SQL / "detection" / f"{name}.sql").read_text())).records()
+    def ask(name: str, kind: Callable[..., _Row]) -> list[_Row]:
+        sql = (SQL / "detection" / f"{name}.sql").read_text()
+        return [kind(**row) for row in lake.run(at(cut, sql)).records()]
 
-    cases = list(_cases(ask))
+    gifts = Gifts(ask("gifts", dict))
+    cases = [
+        *duplication.find(ask("repeats", Repeat), gifts),
+        *account_theft.find(gifts),
+        *gold_selling.find(gifts),
+        *wash_trading.find(ask("passes", Pass), ask("dealings", Dealings)),
+        *price_manipulation.find(ask("positions", Position)),
+        *botting.find(ask("rhythm", Rhythm), gifts),
+    ]
+    cases = _with_trades(lake, cut, cases)
     times = _times(lake, cut, cases)
     return sorted(_suspects(cases, times), key=lambda suspect: (-suspect.score, suspect.player_id, suspect.cheat))
 
 
-def _cases(ask: Any) -> Iterator[Case]:
-    gifts = Gifts(ask("gifts"))
-    yield from duplication.find(ask("repeats"), gifts)
-    yield from account_theft.find(gifts)
-    yield from gold_selling.find(gifts)
-    yield from wash_trading.find(ask("passes"), ask("dealings"))
-    yield from price_manipulation.find(ask("positions"))
-    yield from botting.find(ask("rhythm"), gifts, {})
+def _with_trades(lake: Asked, cut: Cut, cases: Sequence[Case]) -> list[Case]:
+    """The cases, each with trades that show it: where the detector named none, the newest of the player's."""
+    players = sorted({case.player_id for case in cases if not case.trades})
+    if not players:
+        return list(cases)
+    numbers = ", ".join(str(player) for player in players)
+    found: dict[tuple[int, int | None], set[int]] = defaultdict(set)
+    for sequence, player_1, player_2, item_id in lake.run(at(cut, _TRADES_OF.format(players=numbers))).rows:
+        for player in (player_1, player_2):
+            found[player, None].add(sequence)
+            found[player, item_id].add(sequence)
+    return [
+        case if case.trades else case._replace(trades=sorted(found[case.player_id, case.item_id])[-_SHOWN_MAX:])
+        for case in cases
+    ]
 
 
 def _suspects(cases: Iterable[Case], times: dict[int, datetime]) -> Iterator[Suspect]:
@@ -52,7 +84,7 @@ def _suspects(cases: Iterable[Case], times: dict[int, datetime]) -> Iterator[Sus
             player_id=worst.player_id,
             cheat=worst.cheat,
             score=round(worst.score, 3),
-            since=times[trades[0]] if trades else None,
+            since=times[trades[0]],
             why=worst.why,
             trades=trades,
         )
@@ -64,5 +96,4 @@ def _times(lake: Asked, cut: Cut, cases: Iterable[Case]) -> dict[int, datetime]:
     if not wanted:
         return {}
     numbers = ", ".join(str(trade) for trade in wanted)
-    sql = f"select sequence, occurred_at from lake.haggle.trades where sequence in ({numbers})"
-    return {row[0]: row[1] for row in lake.run(at(cut, sql)).rows}
+    return {row[0]: row[1] for row in lake.run(at(cut, _TIMES_OF.format(trades=numbers))).rows}

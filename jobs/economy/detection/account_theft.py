@@ -18,7 +18,18 @@ _LEAST_VALUE: Final = 100
 _GOLD_SHARE: Final = 0.6
 _WEALTH_SHARE: Final = 0.4
 _PASSED_SHARE: Final = 0.4
+_FENCED_SHARE: Final = 0.1
 _RECEIVERS_MAX: Final = 8
+_INSTALMENTS: Final = 4
+_INSTALMENTS_SHARE: Final = 0.2
+"""Of wealth that may be too much to be carried away, in so many trades."""
+_ALL_GOLD_SHARE: Final = 0.8
+_MOST_WEALTH_SHARE: Final = 0.6
+"""Of what went to a single receiver."""
+_SHARED_OUT_PASSED: Final = 0.08
+_PASSED_GOLD_SHARE: Final = 0.1
+_PASSED_WEALTH_SHARE: Final = 0.05
+"""Of what a receiver has that it must pass on for it to be passing on: the rich give this and that."""
 _ONCE_WITHIN_S: Final = 4 * DAY_S
 """All that a victim ever gave the receivers, it gave within so long."""
 _STRANGER_S: Final = DAY_S
@@ -68,7 +79,14 @@ def _worst_day(given: Sequence[Gift]) -> _Drain | None:
 
 
 def _is_drained(drain: _Drain) -> bool:
-    enough = drain.gold_share >= _GOLD_SHARE or drain.wealth_share >= _WEALTH_SHARE
+    if len(drain.receivers) == 1:
+        enough = drain.gold_share >= _ALL_GOLD_SHARE or drain.wealth_share >= _MOST_WEALTH_SHARE
+    else:
+        enough = (
+            drain.gold_share >= _GOLD_SHARE
+            or drain.wealth_share >= _WEALTH_SHARE
+            or (drain.wealth_share >= _INSTALMENTS_SHARE and len(drain.gifts) >= _INSTALMENTS)
+        )
     return enough and drain.value >= _LEAST_VALUE and len(drain.receivers) <= _RECEIVERS_MAX
 
 
@@ -84,12 +102,17 @@ def _is_once(gifts: Gifts, victim: int, drain: _Drain) -> bool:
 def _cases(gifts: Gifts, victim: int, drain: _Drain) -> Iterator[Case]:
     start_s = drain.gifts[0].at_s
     passed = {
-        receiver: gifts.passed_on(receiver, start_s, _PASSED_WITHIN_S, victim) for receiver in drain.receivers
+        receiver: [
+            gift
+            for gift in gifts.passed_on(receiver, start_s, _PASSED_WITHIN_S, victim)
+            if gift.gold_share >= _PASSED_GOLD_SHARE or gift.wealth_share >= _PASSED_WEALTH_SHARE
+        ]
+        for receiver in drain.receivers
     }
     passed_value = sum(min(value, value_of(passed[receiver])) for receiver, value in drain.receivers.items())
     strangers = sum(g.value for g in drain.gifts if g.met_s >= start_s - _STRANGER_S) / drain.value
     share = passed_value / drain.value
-    if share < _PASSED_SHARE and not _is_shared_out(drain, strangers):
+    if share < _PASSED_SHARE and not _is_shared_out(drain, strangers, share):
         return
     score = min(0.99, 0.55 + 0.25 * share + 0.2 * strangers * min(1.0, drain.gold_share))
     trades = [gift.sequence for gift in drain.gifts]
@@ -103,11 +126,12 @@ def _cases(gifts: Gifts, victim: int, drain: _Drain) -> Iterator[Case]:
     yield from _fences(passed, score)
 
 
-def _is_shared_out(drain: _Drain, strangers: float) -> bool:
-    """Whether several strangers took nearly everything within hours, even if they keep it."""
+def _is_shared_out(drain: _Drain, strangers: float, passed: float) -> bool:
+    """Whether several strangers took nearly everything, even if they keep most of it for now."""
+    several = len(drain.receivers) > 1 and strangers >= 0.8
     hours = (drain.gifts[-1].at_s - drain.gifts[0].at_s) / HOUR_S
-    several = 2 <= len(drain.receivers)
-    return several and strangers >= 0.8 and drain.gold_share >= 0.7 and drain.wealth_share >= 0.4 and hours <= 6
+    at_once = hours <= 6 and drain.gold_share >= 0.7 and drain.wealth_share >= _WEALTH_SHARE
+    return several and passed >= _SHARED_OUT_PASSED and (at_once or drain.wealth_share >= 0.5)
 
 
 def _fences(passed: dict[int, list[Gift]], score: float) -> Iterator[Case]:
@@ -119,5 +143,5 @@ def _fences(passed: dict[int, list[Gift]], score: float) -> Iterator[Case]:
             got[gift.receiver] += int(gift.value)
             trades.setdefault(gift.receiver, []).append(gift.sequence)
     for fence, value in got.items():
-        if fence not in passed and value >= 0.2 * got.total():
+        if fence not in passed and value >= _FENCED_SHARE * got.total():
             yield Case(fence, Cheat.ACCOUNT_THEFT, score, trades[fence], f"got {value:,} gold's worth passed on")

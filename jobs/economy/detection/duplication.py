@@ -4,48 +4,81 @@ A double click makes two of a kind, an impatient finger several, but seconds apa
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from jobs.economy.detection.case import Case
+from jobs.economy.detection.evidence import Repeat
 from jobs.economy.detection.gifts import Gifts
 from jobs.economy.log import Cheat
 
 _APART_MAX_S: Final = 1.2
 _COPIES_MIN: Final = 3
 """Fewer are a double click, unless they are gifts, and it happens again between the same two."""
+_QUICK_S: Final = 0.75
+"""On average between three or four copies: an impatient finger is slower."""
+_COPIES_SURE: Final = 5
+_AT_ONCE_S: Final = 0.5
+_AT_ONCE_MIN: Final = 3
+"""Double clicks of the same two as quick as that."""
 
 
-def find(rows: Iterable[Mapping[str, Any]], gifts: Gifts) -> Iterator[Case]:
-    """Both sides of bursts: rows of sql/detection/repeats.sql."""
+@dataclass(slots=True)
+class _Burst:
+    """Like trades of two players in a row, and how long it took from the first to the last."""
+
+    pair: frozenset[int]
+    trades: list[int]
+    seconds: float = 0.0
+
+    @property
+    def pause_s(self) -> float:
+        return self.seconds / (len(self.trades) - 1)
+
+    @property
+    def is_fast(self) -> bool:
+        copies = len(self.trades)
+        return copies >= _COPIES_SURE or (copies >= _COPIES_MIN and self.pause_s <= _QUICK_S)
+
+
+def find(repeats: Iterable[Repeat], gifts: Gifts) -> Iterator[Case]:
+    """Both sides of bursts."""
     given = {gift.sequence for gift in gifts.all}
-    bursts: dict[frozenset[int], list[list[int]]] = defaultdict(list)
-    for pair, burst in _bursts(rows):
-        bursts[pair].append(burst)
+    bursts: dict[frozenset[int], list[_Burst]] = defaultdict(list)
+    for burst in _bursts(repeats):
+        bursts[burst.pair].append(burst)
     for pair, found in bursts.items():
-        large = [burst for burst in found if len(burst) >= _COPIES_MIN]
-        twice = [burst for burst in found if len(burst) < _COPIES_MIN and given.issuperset(burst)]
-        if not large and len(twice) < 2:
-            continue
-        shown = large + twice if len(twice) >= 2 else large
-        copies = max(len(burst) for burst in shown)
-        score = min(0.99, (0.8 if large else 0.55) + 0.04 * copies + 0.03 * len(shown))
-        why = f"the same trade was accepted {copies} times, less than {_APART_MAX_S} s apart; {len(shown)} such burst(s)"
-        for player in pair:
-            yield Case(player, Cheat.DUPLICATION, score, [trade for burst in shown for trade in burst], why)
+        shown = [burst for burst in found if burst.is_fast]
+        twice = [burst for burst in found if len(burst.trades) < _COPIES_MIN]
+        gifts_twice = [burst for burst in twice if given.issuperset(burst.trades)]
+        at_once = [burst for burst in twice if burst.pause_s <= _AT_ONCE_S]
+        if len(gifts_twice) >= 2 or len(at_once) >= _AT_ONCE_MIN or (shown and twice):
+            shown += twice
+        if shown:
+            yield from _cases(pair, shown)
 
 
-def _bursts(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[frozenset[int], list[int]]]:
-    """Trades that repeat each other without a pause, with their two players."""
-    ends: dict[int, list[int]] = {}
-    all_bursts: list[tuple[frozenset[int], list[int]]] = []
-    for row in rows:
-        if row["after_s"] > _APART_MAX_S:
+def _cases(pair: Iterable[int], bursts: Sequence["_Burst"]) -> Iterator[Case]:
+    copies = max(len(burst.trades) for burst in bursts)
+    score = min(0.99, (0.8 if copies >= _COPIES_MIN else 0.55) + 0.04 * (copies - 2) + 0.03 * len(bursts))
+    why = f"the same trade was accepted {copies} times, less than {_APART_MAX_S} s apart; {len(bursts)} such burst(s)"
+    for player in pair:
+        yield Case(player, Cheat.DUPLICATION, score, [trade for burst in bursts for trade in burst.trades], why)
+
+
+def _bursts(repeats: Iterable[Repeat]) -> list["_Burst"]:
+    """Trades that repeat each other without a pause."""
+    ends: dict[int, _Burst] = {}
+    bursts: list[_Burst] = []
+    for repeat in repeats:
+        if repeat.after_s > _APART_MAX_S:
             continue
-        burst = ends.pop(row["before"], None)
+        burst = ends.pop(repeat.before, None)
         if burst is None:
-            burst = [row["before"]]
-            all_bursts.append((frozenset((row["player_1_id"], row["player_2_id"])), burst))
-        burst.append(row["sequence"])
-        ends[row["sequence"]] = burst
-    yield from all_bursts
+            burst = _Burst(frozenset((repeat.player_1_id, repeat.player_2_id)), [repeat.before])
+            bursts.append(burst)
+        burst.trades.append(repeat.sequence)
+        burst.seconds += repeat.after_s
+        ends[repeat.sequence] = burst
+    return bursts

@@ -81,15 +81,15 @@ def value_of(gifts: Iterable[Gift]) -> float:
 
 def _gift(row: Mapping[str, Any]) -> Gift:
     return Gift(
-        row["sequence"],
-        row["occurred_at"],
-        row["giver"],
-        row["receiver"],
-        row["value"],
-        row["gold"],
-        row["items"],
-        row["had_gold"],
-        row["had_items"] or 0,
-        row["earlier"],
-        row["first_met"].timestamp(),
+        sequence=row["sequence"],
+        at=row["occurred_at"],
+        giver=row["giver"],
+        receiver=row["receiver"],
+        value=row["value"],
+        gold=row["gold"],
+        items=row["items"],
+        had_gold=row["had_gold"],
+        had_items=row["had_items"],
+        earlier=row["earlier"],
+        met_s=row["first_met"].timestamp(),
     )

@@ -1,10 +1,11 @@
-"""Gold farms: accounts that earn are swept again and again into a mule, which pays out to buyers it knows from nothing else.
+"""Gold farms: accounts that earn are swept again and again into a mule, which pays out to buyers.
 
 In the words of AMLSim a gather-scatter: farmers → mule → buyers. In a guild's bank those who pay in also take out; a
 lender is paid back by those it lent to; a prize giver gathers nothing.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from jobs.economy.detection.case import Case
@@ -14,6 +15,13 @@ from jobs.economy.log import Cheat
 _SWEPT_SHARE: Final = 0.4
 """Of its gold that a farmer gives at once."""
 _SWEEPS_MIN: Final = 3
+_FARMED_SHARE: Final = 0.15
+"""What counts as a sweep too once a mule is known by larger ones."""
+_GATHERED_MIN: Final = 300
+_IN_GOLD_SHARE: Final = 0.7
+"""Of all gifts of a mule, by number: a guild's bank deals in goods."""
+_PAYOUT_SHARE: Final = 0.04
+"""Of what a mule paid out that somebody must have got to be a buyer."""
 _OFTEN: Final = 6
 """Sweeps after which one buyer is enough."""
 _RETURNED_MAX: Final = 0.15
@@ -51,24 +59,49 @@ def find(gifts: Gifts) -> Iterator[Case]:
 
 def _candidate(gifts: Gifts, player: int) -> _Mule | None:
     """A player that is swept into, and what it pays to others; None if it is none."""
-    sweeps = [
+    gathered = [
         gift
         for gift in gifts.to[player]
-        if gift.gold >= _SMALLEST_GOLD
-        and gift.gold_share >= _SWEPT_SHARE
+        if _is_of_gold(gift)
+        and gift.gold_share >= _FARMED_SHARE
         and gifts.returned(gift.giver, player) <= _RETURNED_MAX
     ]
-    if len(sweeps) < _SWEEPS_MIN:
+    swept = {gift.giver for gift in gathered if gift.gold_share >= _SWEPT_SHARE}
+    sweeps = [gift for gift in gathered if gift.giver in swept or _times(gathered, gift.giver) >= _OFTEN]
+    if sum(gift.gold_share >= _SWEPT_SHARE for gift in sweeps) < _SWEEPS_MIN and len(sweeps) < 2 * _OFTEN:
         return None
-    farmers = {gift.giver for gift in sweeps}
     payouts = [
         gift
         for gift in gifts.by.get(player, ())
-        if gift.gold >= _SMALLEST_GOLD
-        and gift.receiver not in farmers
+        if _is_of_gold(gift)
+        and gift.receiver not in {each.giver for each in sweeps}
         and gifts.returned(player, gift.receiver) <= _RETURNED_MAX
     ]
-    return _Mule(player, sweeps, payouts) if payouts else None
+    mule = _Mule(player, sweeps, _large(payouts))
+    return mule if mule.payouts and _deals_in_gold(gifts, player) and value_of(sweeps) >= _GATHERED_MIN else None
+
+
+def _is_of_gold(gift: Gift) -> bool:
+    return gift.gold >= _SMALLEST_GOLD
+
+
+def _times(gathered: Iterable[Gift], giver: int) -> int:
+    return sum(gift.giver == giver for gift in gathered)
+
+
+def _large(payouts: Sequence[Gift]) -> list[Gift]:
+    """Without those to players who got hardly any of it."""
+    total = value_of(payouts)
+    got: Counter[int] = Counter()
+    for gift in payouts:
+        got[gift.receiver] += gift.gold
+    return [gift for gift in payouts if got[gift.receiver] >= _PAYOUT_SHARE * total]
+
+
+def _deals_in_gold(gifts: Gifts, player: int) -> bool:
+    every = (*gifts.to[player], *gifts.by.get(player, ()))
+    in_gold = [gift for gift in every if gift.gold > 0]
+    return len(in_gold) >= _IN_GOLD_SHARE * len(every)
 
 
 def _cases(mule: _Mule) -> Iterator[Case]:
