@@ -61,6 +61,7 @@ class IdempotencyMismatch(RequestError):
             Problem.IDEMPOTENCY_MISMATCH,
             f"the name {name!r} was used before with other content; use a new one for a new command",
         )
+        self.name = name
 
 
 class NoSuchOffer(NotFound):

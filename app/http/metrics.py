@@ -23,6 +23,7 @@ REQUESTS = Histogram(
 )
 TRADES = Counter("haggle_trades", "Decided trades, repeats not counted again", ["status", "reason"])
 ADJUSTMENTS = Counter("haggle_adjustments", "Decided adjustments, repeats not counted again", ["status", "reason"])
+REPEATS = Counter("haggle_repeats", "Names that were used again, by what came of it", ["outcome"])
 PLAYERS = Counter("haggle_players_created", "Players created")
 
 

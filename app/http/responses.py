@@ -20,7 +20,8 @@ from app.contract.events import Line
 from app.contract.limits import Amount, Id
 from app.contract.reasons import AdjustmentReason, Problem, Rejection
 from app.domain import OfferStatus
-from app.errors import RequestError, Unauthenticated
+from app.errors import IdempotencyMismatch, RequestError, Unauthenticated
+from app.http import repeats
 from app.http.requests import AdjustedItem, Escrow, Inventory, ItemQuantity, catalog_entry, item_quantities
 from app.store.layout import as_time
 
@@ -432,6 +433,8 @@ def render_request_error(error: RequestError) -> Response:
     headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s else {}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, IdempotencyMismatch):
+        repeats.note("mismatch", [error.name])
     return problem(error.status, error.reason, error.detail, headers)
 
 

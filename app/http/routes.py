@@ -25,7 +25,7 @@ from app.domain import (
     Versions,
 )
 from app.errors import Forbidden, InvalidRequest, RequestError, Unavailable
-from app.http import metrics, operations, requests, responses
+from app.http import metrics, operations, repeats, requests, responses
 from app.http.guard import Guard, check_owner
 from app.http.operations import Operation, Parameter
 from app.settings import Settings
@@ -152,7 +152,7 @@ def trade_original(call: Call) -> Response:
     decision = _counted(usecases.decide_trade(call.store, call.name(), sides))
     one, two = (responses.player_or_none(each, call.store.economy) for each in (decision.player_1, decision.player_2))
     result = responses.OriginalTradeResult(one, two, decision.occurred_at, decision.reason or UNSET)
-    return responses.json(200, result, _replayed(decision))
+    return responses.json(200, result, _replayed(decision, decision.trade_id))
 
 
 # ---------------------------------------------------------------- players
@@ -164,7 +164,11 @@ def create_player(call: Call) -> Response:
     body: requests.PlayerRequest = call.body
     creation = _create_player(call, NewPlayer(body.player_class, body.username, body.external_id, call.name()))
     player = creation.player
-    headers = {"Location": f"/v1/players/{player.player_id}", "ETag": _entity_tag(player), **_replayed(creation)}
+    headers = {
+        "Location": f"/v1/players/{player.player_id}",
+        "ETag": _entity_tag(player),
+        **_replayed(creation, call.name() or ""),
+    }
     return responses.json(201, responses.player(player, call.store.economy), headers)
 
 
@@ -273,6 +277,7 @@ def create_trades(call: Call) -> Response:
         due = [_trade_or_result(name, item) for name, item in zip(names, batch.items, strict=True)]
         results = usecases.decide_each(call.store, due)
     metrics.count_trades(result.reason for result in results if result.status == "decided")
+    repeats.note_batch(names, [result.status for result in results])
     shown = [responses.batch_result(name, result) for name, result in zip(names, results, strict=True)]
     return responses.json(200, responses.BatchResults(shown))
 
@@ -306,7 +311,7 @@ def create_adjustment(call: Call) -> Response:
     name = call.name(call.body.adjustment_id, "adjustment_id") or usecases.new_name()
     adjustment = requests.adjustment(call.body, name)
     result, player = usecases.adjust(call.store, adjustment)
-    headers, decided = _replayed(result), responses.adjustment(adjustment, result)
+    headers, decided = _replayed(result, name), responses.adjustment(adjustment, result)
     if result.status == "decided":
         metrics.count_adjustments([result.reason])
     if result.reason:
@@ -323,6 +328,7 @@ def create_adjustments(call: Call) -> Response:
     due = [_adjustment_or_result(*each) for each in zip(names, items, range(len(items)), strict=True)]
     results = usecases.adjust_each(call.store, due)
     metrics.count_adjustments(result.reason for result in results if result.status == "decided")
+    repeats.note_batch(names, [result.status for result in results])
     shown = [responses.adjustment_result(name, result) for name, result in zip(names, results, strict=True)]
     return responses.json(200, responses.AdjustmentResults(shown))
 
@@ -348,7 +354,7 @@ def create_offer(call: Call) -> Response:
     longest_s = call.services.settings.offer_ttl_s
     decision = usecases.make_offer(call.store, name, sides, call.body.expires_in_s, longest_s)
     if reason := decision.reason:
-        return responses.problem(_refused_status(reason), reason, reason.help, _replayed(decision))
+        return responses.problem(_refused_status(reason), reason, reason.help, _replayed(decision, name))
     return _offer_result(201, call, decision)
 
 
@@ -436,7 +442,7 @@ def _counted(decision: Decision) -> Decision:
 
 def _trade_response(call: Call, decision: Decision) -> Response:
     _counted(decision)
-    headers = _replayed(decision)
+    headers = _replayed(decision, decision.trade_id)
     if reason := decision.reason:
         trade = responses.decided_trade(decision)
         return responses.problem(_refused_status(reason), reason, reason.help, headers, trade)
@@ -452,7 +458,7 @@ def _trade_result(status: int, call: Call, decision: Decision, headers: dict[str
 
 def _offer_result(status: int, call: Call, decision: OfferDecision) -> Response:
     assert decision.offer, "an offer that was made or has ended is there"
-    headers = _replayed(decision)
+    headers = _replayed(decision, decision.offer.offer_id)
     if status == 201:
         headers["Location"] = f"/v1/offers/{decision.offer.offer_id}"
     result = responses.OfferResult(responses.offer(decision.offer), call.shown(decision.player_1))
@@ -464,9 +470,12 @@ def _refused_status(reason: Rejection) -> int:
     return 412 if reason is Rejection.STALE_STATE and "If-Match" in request.headers else 409
 
 
-def _replayed(decision: Decision | OfferDecision | Creation | AdjustmentResult) -> dict[str, str]:
+def _replayed(decision: Decision | OfferDecision | Creation | AdjustmentResult, name: str | None) -> dict[str, str]:
     is_replayed = decision.status == "replayed" if isinstance(decision, AdjustmentResult) else decision.is_replayed
-    return {"Idempotent-Replayed": "true"} if is_replayed else {}
+    if not is_replayed:
+        return {}
+    repeats.note("recalled" if isinstance(decision, Decision) and decision.is_recalled else "replayed", [name or ""])
+    return {"Idempotent-Replayed": "true"}
 
 
 def _entity_tag(player: Player) -> str:
