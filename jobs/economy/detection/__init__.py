@@ -42,13 +42,14 @@ def detect(lake: Asked, cut: Cut) -> list[Suspect]:
         return [kind(**row) for row in lake.run(at(cut, sql)).records()]
 
     gifts = Gifts(ask("gifts", dict))
+    bots = list(botting.find(ask("rhythm", Rhythm), gifts))
     cases = [
+        *bots,
         *duplication.find(ask("repeats", Repeat), gifts),
         *account_theft.find(gifts),
         *gold_selling.find(gifts),
-        *wash_trading.find(ask("passes", Pass), ask("dealings", Dealings)),
+        *wash_trading.find(ask("passes", Pass), ask("dealings", Dealings), {case.player_id for case in bots}),
         *price_manipulation.find(ask("positions", Position)),
-        *botting.find(ask("rhythm", Rhythm), gifts),
     ]
     cases = _with_trades(lake, cut, cases)
     times = _times(lake, cut, cases)

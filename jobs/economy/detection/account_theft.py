@@ -18,7 +18,10 @@ _LEAST_VALUE: Final = 100
 _GOLD_SHARE: Final = 0.6
 _WEALTH_SHARE: Final = 0.4
 _PASSED_SHARE: Final = 0.4
-_FENCED_SHARE: Final = 0.1
+_FENCED_SHARE: Final = 0.12
+_RECEIVED_SHARE: Final = 0.02
+_GIVERS_MAX: Final = 6
+"""Who gets from more than so many is a bank or a merchant, who passes on what it gets for a living."""
 _RECEIVERS_MAX: Final = 8
 _INSTALMENTS: Final = 4
 _INSTALMENTS_SHARE: Final = 0.2
@@ -108,8 +111,9 @@ def _cases(gifts: Gifts, victim: int, drain: _Drain) -> Iterator[Case]:
             if gift.gold_share >= _PASSED_GOLD_SHARE or gift.wealth_share >= _PASSED_WEALTH_SHARE
         ]
         for receiver in drain.receivers
+        if len(drain.receivers) > 1 or len({gift.giver for gift in gifts.to[receiver]}) <= _GIVERS_MAX
     }
-    passed_value = sum(min(value, value_of(passed[receiver])) for receiver, value in drain.receivers.items())
+    passed_value = sum(min(value, value_of(passed.get(receiver, ()))) for receiver, value in drain.receivers.items())
     strangers = sum(g.value for g in drain.gifts if g.met_s >= start_s - _STRANGER_S) / drain.value
     share = passed_value / drain.value
     if share < _PASSED_SHARE and not _is_shared_out(drain, strangers, share):
@@ -119,11 +123,16 @@ def _cases(gifts: Gifts, victim: int, drain: _Drain) -> Iterator[Case]:
     lost = f"{drain.value:,.0f} gold's worth went to {len(drain.receivers)} player(s) within a day"
     yield Case(victim, Cheat.ACCOUNT_THEFT, score, trades, f"victim: {lost}, who passed on {share:.0%} of it")
     for receiver, value in drain.receivers.items():
-        if value < 0.02 * drain.value and not passed[receiver]:
+        if value < _RECEIVED_SHARE * drain.value and not _is_passer(passed.get(receiver, ()), drain):
             continue
-        own = [gift.sequence for gift in (*gifts.between(victim, receiver), *passed[receiver])]
+        own = [gift.sequence for gift in (*gifts.between(victim, receiver), *passed.get(receiver, ()))]
         yield Case(receiver, Cheat.ACCOUNT_THEFT, score, own, f"got {value:,} gold's worth of player {victim}'s")
     yield from _fences(passed, score)
+
+
+def _is_passer(passed: Sequence[Gift], drain: _Drain) -> bool:
+    """Whether a receiver of little passed on more than little."""
+    return value_of(passed) >= _RECEIVED_SHARE * drain.value
 
 
 def _is_shared_out(drain: _Drain, strangers: float, passed: float) -> bool:

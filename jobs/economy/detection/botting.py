@@ -11,8 +11,10 @@ from jobs.economy.detection.evidence import Rhythm
 from jobs.economy.detection.gifts import Gifts, value_of
 from jobs.economy.log import Cheat
 
-_EVEN_SHARE: Final = 0.72
-"""Of the pauses that are within a quarter of their median: of a clock's nearly all, of the quickest humans' 0.62."""
+_EVEN_SHARE: Final = 0.85
+"""Of the pauses that are within a quarter of their median: of a clock's nearly all, of the quickest humans' 0.8."""
+_MOSTLY_EVEN_SHARE: Final = 0.7
+_LONG_HOURS: Final = 12
 _EVEN_RUN: Final = 45
 _FAIRLY_EVEN_SHARE: Final = 0.45
 _SLEEPLESS_HOURS: Final = 20
@@ -36,7 +38,8 @@ def _score(rhythm: Rhythm) -> float:
     """From 0.6 to 1; 0 for a human."""
     share, run = rhythm.near_median_share, rhythm.longest_even
     is_sleepless = rhythm.active_hours >= _SLEEPLESS_HOURS
-    if share >= _EVEN_SHARE or run >= _EVEN_RUN:
+    is_mostly_even = share >= _MOSTLY_EVEN_SHARE and rhythm.active_hours >= _LONG_HOURS
+    if share >= _EVEN_SHARE or run >= _EVEN_RUN or is_mostly_even:
         return min(0.99, 0.6 + 0.3 * max(0.0, share - 0.5) + 0.002 * min(run, 100) + 0.1 * is_sleepless)
     return 0.6 + 0.3 * (share - _FAIRLY_EVEN_SHARE) if is_sleepless and share >= _FAIRLY_EVEN_SHARE else 0.0
 

@@ -3,8 +3,9 @@
 A double click makes two of a kind, an impatient finger several, but seconds apart.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,23 +49,32 @@ def find(repeats: Iterable[Repeat], gifts: Gifts) -> Iterator[Case]:
     bursts: dict[frozenset[int], list[_Burst]] = defaultdict(list)
     for burst in _bursts(repeats):
         bursts[burst.pair].append(burst)
-    for pair, found in bursts.items():
-        shown = [burst for burst in found if burst.is_fast]
-        twice = [burst for burst in found if len(burst.trades) < _COPIES_MIN]
-        gifts_twice = [burst for burst in twice if given.issuperset(burst.trades)]
-        at_once = [burst for burst in twice if burst.pause_s <= _AT_ONCE_S]
-        if len(gifts_twice) >= 2 or len(at_once) >= _AT_ONCE_MIN or (shown and twice):
-            shown += twice
-        if shown:
-            yield from _cases(pair, shown)
+    shown = {pair: likely for pair, found in bursts.items() if (likely := _likely(found, given))}
+    partners = Counter(player for pair in shown for player in pair)
+    for pair, likely in shown.items():
+        is_gift = any(given.issuperset(burst.trades) for burst in likely)
+        for player in pair:
+            (other,) = pair - {player}
+            # who buys once of somebody that does it with others too may know nothing of it
+            if is_gift or len(likely) > 1 or partners[player] >= partners[other]:
+                yield _case(player, likely)
 
 
-def _cases(pair: Iterable[int], bursts: Sequence["_Burst"]) -> Iterator[Case]:
+def _likely(found: Sequence["_Burst"], given: AbstractSet[int]) -> list["_Burst"]:
+    """The bursts of two players that no hand made; `given` are trades for next to nothing."""
+    fast = [burst for burst in found if burst.is_fast]
+    twice = [burst for burst in found if len(burst.trades) < _COPIES_MIN]
+    gifts_twice = [burst for burst in twice if given.issuperset(burst.trades)]
+    at_once = [burst for burst in twice if burst.pause_s <= _AT_ONCE_S]
+    is_habit = len(gifts_twice) >= 2 or len(at_once) >= _AT_ONCE_MIN or bool(fast and twice)
+    return fast + twice if is_habit else fast
+
+
+def _case(player: int, bursts: Sequence["_Burst"]) -> Case:
     copies = max(len(burst.trades) for burst in bursts)
     score = min(0.99, (0.8 if copies >= _COPIES_MIN else 0.55) + 0.04 * (copies - 2) + 0.03 * len(bursts))
     why = f"the same trade was accepted {copies} times, less than {_APART_MAX_S} s apart; {len(bursts)} such burst(s)"
-    for player in pair:
-        yield Case(player, Cheat.DUPLICATION, score, [trade for burst in bursts for trade in burst.trades], why)
+    return Case(player, Cheat.DUPLICATION, score, [trade for burst in bursts for trade in burst.trades], why)
 
 
 def _bursts(repeats: Iterable[Repeat]) -> list["_Burst"]:

@@ -24,15 +24,19 @@ _DUMPED_WITHIN_S: Final = 3 * DAY_S
 _CORNERER_TRADES: Final = 25
 _GAIN: Final = 1.25
 _BOUGHT_SHARE: Final = 0.025
-_CORNERED_TOGETHER_S: Final = 1.25 * DAY_S
-_CORNERED_SHARE: Final = 0.15
+_TOGETHER_S: Final = 1.25 * DAY_S
+_CORNERED_SHARE: Final = 0.12
 """Of all that was sold on those days that the accounts together bought, if they paid more than others did …"""
 _BID_TO_DAY: Final = 1.03
 _CORNERED_ALONE_SHARE: Final = 0.25
 """… or if they paid as much, since hardly anybody else bought."""
 _LEAST_BID_TO_DAY: Final = 0.92
-_MEAN_BID_TO_DAY: Final = 0.98
+_MEAN_BID_TO_DAY: Final = 0.95
 """Market makers buy below the price of the day."""
+
+_BOLD_TO_DAY: Final = 1.25
+_BOLD_GAIN: Final = 1.2
+_BOLD_BID_TO_DAY: Final = 1.15
 
 _HANDED_SHARE: Final = 0.5
 """Of a dumper's units that one account handed to it, who then did the buying up."""
@@ -53,10 +57,11 @@ def find(positions: Iterable[Position]) -> Iterator[Case]:
             members = {row.player_id for row in group} | {row.supplier for row in group if _is_handed(row)}
             if 2 <= len(members) <= _CARTEL_MAX:
                 yield from _cases(item_id, group)
-        for sellers in _together(filter(_is_large, held), _sold_at_s, _CORNERED_TOGETHER_S):
-            for group in _together(sellers, _bought_at_s, _CORNERED_TOGETHER_S):
-                if 2 <= len(group) <= _CARTEL_MAX and _is_cornered(group):
-                    yield from _cases(item_id, group)
+        for kind, is_cartel in ((_is_large, _is_cornered), (_is_bold, _is_concerted)):
+            for sellers in _together(filter(kind, held), _sold_at_s, _TOGETHER_S):
+                for group in _together(sellers, _bought_at_s, _TOGETHER_S):
+                    if 2 <= len(group) <= _CARTEL_MAX and is_cartel(group):
+                        yield from _cases(item_id, group)
 
 
 def _is_dumped(row: Position) -> bool:
@@ -80,6 +85,19 @@ def _is_cornered(group: Sequence[Position]) -> bool:
     if bid < _MEAN_BID_TO_DAY:
         return False
     return share >= _CORNERED_ALONE_SHARE or (share >= _CORNERED_SHARE and bid >= _BID_TO_DAY)
+
+
+def _is_bold(row: Position) -> bool:
+    """Paid more than others and asked more than others, again and again."""
+    gain = row.sold_to_usual / row.bought_to_usual
+    dear = row.bought_to_usual >= _BOUGHT_TO_USUAL and row.bought_to_day >= 1
+    return row.trades >= _CORNERER_TRADES and dear and row.sold_to_day >= _BOLD_TO_DAY and gain >= _BOLD_GAIN
+
+
+def _is_concerted(group: Sequence[Position]) -> bool:
+    """Whether several did so at the same time, or two who paid much more."""
+    bid = sum(row.bought_to_day for row in group) / len(group)
+    return len(group) > 2 or bid >= _BOLD_BID_TO_DAY
 
 
 def _is_handed(row: Position) -> bool:

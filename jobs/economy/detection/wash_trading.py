@@ -4,8 +4,9 @@ In the words of AMLSim a cycle, between two accounts (back and forth), around se
 too buy from whom they sold to, but not the same lot at once, and not as most of what the two trade.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import networkx as nx
@@ -21,16 +22,24 @@ _LIKE: Final = 0.5
 """A lot comes back if at least so much of it does, and no more than twice."""
 
 _LONE_TRIPS: Final = 5
+_MANY_TRIPS: Final = 8
 _TIED_TRIPS: Final = 4
 _TIED: Final = 0.4
 """Strength of a tie of two that tells only with others."""
+_TIED_PAIRS_MAX: Final = 12
+"""Pairs so tied in all; where there are more, it is the way this market trades, and tells nothing."""
 _TIES_MIN: Final = 3
 """Such ties that make a ring where none is beyond doubt."""
 _LOOSE: Final = 0.3
 """Strength of a tie that counts only because one of the two is in a ring."""
+_LOOSE_TRIPS: Final = 3
+_LOOSE_MAX: Final = 3
+_LOOSE_SHARE: Final = 0.75
+"""Of all trades of two that must be such trips."""
 _TIES_MAX: Final = 5
 """Ties of one account that are not beyond doubt; who has more makes a market."""
 _DOUBTLESS: Final = 0.85
+_DOUBTLESS_OF_BOTS: Final = 0.9
 _CYCLES: Final = 4
 """Times that the same three and more must have closed a way around: chance closes one now and then."""
 
@@ -56,17 +65,20 @@ class _Trips:
     @property
     def is_exact(self) -> bool:
         """Each came back as it went."""
-        return 2 <= len(self) == self.equal
+        return _LOOSE_TRIPS <= len(self) == self.equal
 
     def __len__(self) -> int:
         return len(self.trades)
 
 
-def find(passes: Iterable[Pass], dealings: Iterable[Dealings]) -> Iterator[Case]:
-    """The accounts of rings."""
+def find(passes: Iterable[Pass], dealings: Iterable[Dealings], bots: AbstractSet[int]) -> Iterator[Case]:
+    """The accounts of rings. `bots` buy and sell the same lot all day, from and to whoever is there."""
     ring = _ring(_round_trips(list(passes)), {(row.player_id, row.partner): row for row in dealings})
+    ring.remove_edges_from(
+        [(one, other) for one, other, tie in ring.edges(bots, data=True) if tie["strength"] < _DOUBTLESS_OF_BOTS]
+    )
     for group in nx.connected_components(ring):
-        if len(group) <= _GROUP_MAX:
+        if 1 < len(group) <= _GROUP_MAX:
             yield from _cases(ring.subgraph(group))
 
 
@@ -94,18 +106,26 @@ def _ring(trips: Mapping[frozenset[int], _Trips], dealings: _DealingsOf) -> "nx.
     for players, found in trips.items():
         members = sorted(players)
         if len(members) == 2:
-            strength = _strength_of_pair(found, _between(members[0], members[1], dealings))
-            if not strength and found.is_exact:
+            between = _between(members[0], members[1], dealings)
+            strength = _strength_of_pair(found, between)
+            if not strength and between and found.is_exact and 2 * len(found) >= _LOOSE_SHARE * between[0].trades:
                 loose.append((members[0], members[1], found))
         else:
             strength = _strength_of_cycle(found)
         if strength:
             nx.add_cycle(ring, members, strength=strength, trips=found)
     _remove_market_makers(ring)
-    for one, other, found in loose:
-        if one in ring or other in ring:
-            ring.add_edge(one, other, strength=_LOOSE, trips=found)
+    _add_loose(ring, loose)
     return ring
+
+
+def _add_loose(ring: "nx.Graph[int]", loose: Sequence[tuple[int, int, _Trips]]) -> None:
+    """Adds ties to accounts of rings, unless an account has many such ties, as a market maker does."""
+    ties = Counter(player for one, other, _ in loose for player in (one, other))
+    members = frozenset(ring)
+    for one, other, found in loose:
+        if not members.isdisjoint((one, other)) and max(ties[one], ties[other]) <= _LOOSE_MAX:
+            ring.add_edge(one, other, strength=_LOOSE, trips=found)
 
 
 def _between(one: int, other: int, dealings: _DealingsOf) -> list[Dealings]:
@@ -114,7 +134,10 @@ def _between(one: int, other: int, dealings: _DealingsOf) -> list[Dealings]:
 
 
 def _remove_market_makers(ring: "nx.Graph[int]") -> None:
-    """Removes the doubtful ties of those who have many, and whoever has none then."""
+    """Removes ties that many have, the doubtful ties of those who have many, and whoever has none then."""
+    tied = [(one, other) for one, other, tie in ring.edges(data=True) if tie["strength"] == _TIED]
+    if len(tied) > _TIED_PAIRS_MAX:
+        ring.remove_edges_from(tied)
     for player in list(ring):
         ties = ring.edges(player, data=True)
         doubtful = [(one, other) for one, other, tie in ties if tie["strength"] < _DOUBTLESS]
@@ -132,7 +155,8 @@ def _strength_of_pair(trips: _Trips, dealings: Sequence[Dealings]) -> float:
     of_value = max(min(1.0, trips.paid / row.all_value) for row in dealings)
     exact = trips.like >= 0.9 * count and trips.equal >= 0.6 * count
     telling = count >= _LONE_TRIPS or (count == trips.equal and of_value >= 0.5)
-    if of_trades >= 0.7 and exact and telling:
+    nearly_all = of_trades >= 0.9 or (of_trades >= 0.7 and count >= _MANY_TRIPS and trips.equal >= 0.9 * count)
+    if nearly_all and exact and telling:
         return 0.6 + 0.15 * of_trades + 0.15 * of_value + 0.005 * min(count, 20)
     if of_trades >= 0.5 and (count > _LONE_TRIPS or exact):
         return _TIED
