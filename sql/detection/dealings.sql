@@ -8,7 +8,8 @@ with sides as (
         realm,
         player_1_id as player_id,
         player_2_id as partner,
-        greatest(player_1_gold + player_2_gold, coalesce(player_1_item_value, 0), coalesce(player_2_item_value, 0)) as value
+        greatest(player_1_gold + player_2_gold, coalesce(player_1_item_value, 0), coalesce(player_2_item_value, 0))
+            as value
     from lake.haggle.trades
     where status = 'accepted'
     union all
@@ -16,7 +17,8 @@ with sides as (
         realm,
         player_2_id as player_id,
         player_1_id as partner,
-        greatest(player_1_gold + player_2_gold, coalesce(player_1_item_value, 0), coalesce(player_2_item_value, 0)) as value
+        greatest(player_1_gold + player_2_gold, coalesce(player_1_item_value, 0), coalesce(player_2_item_value, 0))
+            as value
     from lake.haggle.trades
     where status = 'accepted'
 ),

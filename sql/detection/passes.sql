@@ -24,10 +24,28 @@ with sales as (
 ),
 
 turns as (
-    select realm, sequence, occurred_at, item_id, quantity, gold, buyer as player_id, seller as partner, true as is_buy
+    select
+        realm,
+        sequence,
+        occurred_at,
+        item_id,
+        quantity,
+        gold,
+        buyer as player_id,
+        seller as partner,
+        true as is_buy
     from sales
     union all
-    select realm, sequence, occurred_at, item_id, quantity, gold, seller as player_id, buyer as partner, false as is_buy
+    select
+        realm,
+        sequence,
+        occurred_at,
+        item_id,
+        quantity,
+        gold,
+        seller as player_id,
+        buyer as partner,
+        false as is_buy
     from sales
 ),
 

@@ -67,10 +67,28 @@ suppliers as (
 ),
 
 turns as (
-    select realm, item_id, buyer as player_id, at_s, sold_on, quantity as bought, gold as paid, 0 as sold, 0 as got
+    select
+        realm,
+        item_id,
+        buyer as player_id,
+        at_s,
+        sold_on,
+        quantity as bought,
+        gold as paid,
+        0 as sold,
+        0 as got
     from sales
     union all
-    select realm, item_id, seller as player_id, at_s, sold_on, 0 as bought, 0 as paid, quantity as sold, gold as got
+    select
+        realm,
+        item_id,
+        seller as player_id,
+        at_s,
+        sold_on,
+        0 as bought,
+        0 as paid,
+        quantity as sold,
+        gold as got
     from sales
 ),
 
@@ -105,8 +123,10 @@ positions as (
         sum(player_days.got) as got,
         sum(player_days.bought * daily.unit_price) as bought_of_day,
         sum(player_days.sold * daily.unit_price) as sold_of_day,
-        cast(sum(player_days.bought) as double) / nullif(sum(if(player_days.bought > 0, daily.units)), 0) as bought_share,
-        cast(sum(player_days.sold) as double) / nullif(sum(if(player_days.sold > 0, daily.units)), 0) as sold_share,
+        cast(sum(player_days.bought) as double)
+        / nullif(sum(if(player_days.bought > 0, daily.units)), 0) as bought_share,
+        cast(sum(player_days.sold) as double)
+        / nullif(sum(if(player_days.sold > 0, daily.units)), 0) as sold_share,
         sum(player_days.bought * player_days.first_at_s) / nullif(sum(player_days.bought), 0) as bought_at_s,
         sum(player_days.sold * player_days.last_at_s) / nullif(sum(player_days.sold), 0) as sold_at_s,
         sum(player_days.trades) as trades

@@ -4,15 +4,24 @@
 -- parameters: none
 -- order: player_id, within_s
 with actions as (
-    select realm, player_1.player_id as player_id, occurred_at
+    select
+        realm,
+        player_1.player_id as player_id,
+        occurred_at
     from lake.haggle.events
     where event_type in ('trade_accepted', 'trade_rejected', 'offer_made')
     union all
-    select realm, player_2.player_id as player_id, occurred_at
+    select
+        realm,
+        player_2.player_id as player_id,
+        occurred_at
     from lake.haggle.events
     where event_type in ('trade_accepted', 'trade_rejected')
     union all
-    select realm, player_id, occurred_at
+    select
+        realm,
+        player_id,
+        occurred_at
     from lake.haggle.events
     where event_type = 'player_adjusted'
 ),
@@ -29,16 +38,34 @@ followed as (
     from actions
 ),
 
+lengths as (
+    select
+        realm,
+        player_id,
+        occurred_at,
+        at_s,
+        since_s,
+        2 as within_s
+    from followed
+    union all
+    select
+        realm,
+        player_id,
+        occurred_at,
+        at_s,
+        since_s,
+        20 as within_s
+    from followed
+),
+
 starts as (
     select
         realm,
         player_id,
         within_s,
-        occurred_at,
         at_s,
         at_s - lag(at_s) over (partition by realm, player_id, within_s order by occurred_at) as pause_s
-    from followed
-    cross join (values (2), (20)) as lengths (within_s)
+    from lengths
     where since_s is null or since_s > within_s
 ),
 
@@ -128,7 +155,11 @@ hours as (
         realm,
         player_id,
         -- of the third busiest day: anybody may be up for a day or two
-        if(count(*) >= 3, element_at(array_sort(array_agg(active_hours)), cast(count(*) - 2 as integer)), 0) as active_hours
+        if(
+            count(*) >= 3,
+            element_at(array_sort(array_agg(active_hours)), cast(count(*) - 2 as integer)),
+            0
+        ) as active_hours
     from days
     group by realm, player_id
 )

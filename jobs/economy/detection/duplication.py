@@ -5,7 +5,6 @@ A double click makes two of a kind, an impatient finger several, but seconds apa
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,7 +44,7 @@ class _Burst:
 
 def find(repeats: Iterable[Repeat], gifts: Gifts) -> Iterator[Case]:
     """Both sides of bursts."""
-    given = {gift.sequence for gift in gifts.all}
+    given = frozenset(gift.sequence for gift in gifts.all)
     bursts: dict[frozenset[int], list[_Burst]] = defaultdict(list)
     for burst in _bursts(repeats):
         bursts[burst.pair].append(burst)
@@ -60,7 +59,7 @@ def find(repeats: Iterable[Repeat], gifts: Gifts) -> Iterator[Case]:
                 yield _case(player, likely)
 
 
-def _likely(found: Sequence["_Burst"], given: AbstractSet[int]) -> list["_Burst"]:
+def _likely(found: Sequence["_Burst"], given: frozenset[int]) -> list["_Burst"]:
     """The bursts of two players that no hand made; `given` are trades for next to nothing."""
     fast = [burst for burst in found if burst.is_fast]
     twice = [burst for burst in found if len(burst.trades) < _COPIES_MIN]
