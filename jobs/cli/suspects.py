@@ -57,7 +57,7 @@ def _decision(command: Callable[..., None]) -> Callable[..., None]:
     """The arguments and options of a decision."""
     parameters = [
         click.argument("player_id", type=click.IntRange(1)),
-        click.argument("cheat", type=click.Choice(list(Cheat))),
+        click.argument("cheat", type=click.Choice([cheat.value for cheat in Cheat])),
         click.option("--why", required=True, help="What convinced you; kept with the decision."),
         click.option("--by", default=getpass.getuser, show_default="the user that asks", help="Who decides."),
     ]

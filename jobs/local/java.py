@@ -22,7 +22,8 @@ from app.settings import Settings
 
 POMS: Final = Path(__file__).parent / "java"
 LOCK: Final = POMS / "java.lock"
-_TRINO_PLUGINS: Final = ("iceberg", "postgresql")
+_TRINO_PLUGINS: Final = ("geospatial", "iceberg", "postgresql")
+"""The connector of PostgreSQL does not start without the types of geospatial."""
 _LISTED: Final = re.compile(r"^ +\S+:(\S+\.(?:jar|zip|tar\.gz))\b")
 
 

@@ -1,6 +1,6 @@
 -- detection: in which trades did one player give much more than it got?
 -- grain: one row per trade in which one side was worth three times the other and more, and at least 20 gold
--- counted: accepted trades; items at what they went for on the day, if five were sold for gold, else at list value
+-- counted: accepted trades but barters, which many do blindly; items at the price of the day, if five were sold, or list value
 -- parameters: none
 -- order: sequence
 with sales as (
@@ -54,6 +54,7 @@ exchanges as (
         events.occurred_at,
         events.player_1.player_id as player_1_id,
         events.player_2.player_id as player_2_id,
+        cardinality(events.player_1.items) > 0 and cardinality(events.player_2.items) > 0 as is_barter,
         events.player_1.gold as gold_1,
         events.player_2.gold as gold_2,
         events.player_1.gold + coalesce(goods.value_1, 0) as value_1,
@@ -88,7 +89,7 @@ directed as (
         exchanges.*,
         value_1 >= value_2 as from_1
     from exchanges
-    where greatest(value_1, value_2) >= 20 and greatest(value_1, value_2) >= 3 * least(value_1, value_2)
+    where not is_barter and greatest(value_1, value_2) >= 20 and greatest(value_1, value_2) >= 3 * least(value_1, value_2)
 )
 
 select

@@ -36,6 +36,8 @@ from app.contract.events import (
 )
 from app.contract.reasons import AdjustmentReason, DeadLetter, OfferOutcome, Rejection
 from app.contract.tables import CATALOG, EVENTS, SCHEMA, VIEWS, Column, ColumnType
+from jobs.lake.derived import DERIVED, TRADE_COMPONENTS
+from jobs.lake.questions import stored_questions
 from jobs.lake.trino import SQL, Lake, Result
 from tests.economy import ITEMS
 
@@ -90,11 +92,11 @@ def goods(items: Mapping[int, int] | None = None, gold: int = 0) -> Goods:
 
 
 def adjusted(player: int, sequence: int, given: Goods, taken: Goods, after: State, **more: Any) -> PlayerAdjusted:
-    """What the game gave and took."""
+    """What the game gave and took; `more` may have `why`."""
     return PlayerAdjusted(
         adjustment_id=f"a{sequence}",
         player_id=player,
-        adjustment_reason=AdjustmentReason.CRAFT,
+        adjustment_reason=more.pop("why", AdjustmentReason.CRAFT),
         reference="a note",
         given=given,
         taken=taken,
@@ -192,13 +194,14 @@ def closed(sequence: int, offer_id: str, outcome: OfferOutcome, one: SideAfter, 
 
 
 def _envelope(sequence: int, more: dict[str, Any]) -> dict[str, Any]:
+    """What each event carries; `more` may have `realm`, and `when` it happened."""
     realm = more.pop("realm", "r")
     return {
         "event_id": f"{realm}:{sequence}",
         "schema_version": SCHEMA_VERSION,
         "realm": realm,
         "sequence": sequence,
-        "occurred_at": at(sequence),
+        "occurred_at": more.pop("when", at(sequence)),
     }
 
 
@@ -216,10 +219,15 @@ class Events:
         self.lake = lake
         self.schema = schema
         self._offsets = count()
+        self._is_connected = False
         lake.run(f"create schema if not exists {schema}")
         lake.run(EVENTS.ddl("trino", schema))
+        for table in DERIVED:
+            lake.run(table.ddl("trino", schema))
         for view in VIEWS:
             lake.run(f"create or replace view {schema}.{view.name} as {view.query(schema)}")
+        for question in stored_questions():
+            lake.run(f"create or replace view {schema}.{question.name} as {self.here(question.sql)}")
 
     def insert(self, *events: Event, partition: int = 0, topic_id: str = TOPIC_ID) -> None:
         """Lands events as the streams do, each at the next offset."""
@@ -250,18 +258,32 @@ class Events:
 
     def result(self, name: str, *parameters: Any) -> Result:
         """What sql/<name>.sql gives over this table."""
-        return self.lake.run(self._here((SQL / f"{name}.sql").read_text()), parameters)
+        return self.lake.run(self.here((SQL / f"{name}.sql").read_text()), parameters)
 
     def run(self, sql: str, *parameters: Any) -> list[list[Any]]:
         """The rows of any statement; what it says of the lake is meant of this table."""
-        return self.lake.run(self._here(sql), parameters).rows
+        return self.lake.run(self.here(sql), parameters).rows
 
-    def _here(self, sql: str) -> str:
+    def here(self, sql: str) -> str:
+        """A statement that says `lake.haggle`, meant of this table."""
         return sql.replace(f"{CATALOG}.{SCHEMA}.", f"{self.schema}.")
 
+    def connect(self, *components: tuple[str, int, int, int]) -> None:
+        """Puts rows into trade_components, as maintenance does."""
+        self._is_connected = True
+        rows = ", ".join(str(row) for row in components)
+        self.lake.run(f"insert into {self.schema}.{TRADE_COMPONENTS.name} values {rows}")
+
+    def disconnect(self) -> None:
+        """Empties trade_components."""
+        if self._is_connected:
+            self.lake.run(f"delete from {self.schema}.{TRADE_COMPONENTS.name}")
+        self._is_connected = False
+
     def clear(self) -> None:
-        """Empties the table."""
+        """Empties all tables."""
         self.lake.run(f"delete from {self.schema}.{EVENTS.name}")
+        self.disconnect()
 
 
 def _literal(column: Column, value: Any) -> str:
