@@ -1,8 +1,8 @@
 -- detection: who acts like a clock?
--- grain: one row per player with 25 pauses and more, and per length (2 s, 20 s) up to which actions follow from one
+-- grain: one row per player and eight days (every four anew) with 25 pauses, and per length up to which actions are one
 -- counted: trades asked for or taken part in, offers made, and adjustments; pauses of two hours at most
 -- parameters: none
--- order: player_id, within_s
+-- order: player_id, since, within_s
 with actions as (
     select
         realm,
@@ -26,34 +26,44 @@ with actions as (
     where event_type = 'player_adjusted'
 ),
 
-followed as (
+windows as (
+    -- every action is in two
     select
         realm,
         player_id,
         occurred_at,
-        to_unixtime(occurred_at) as at_s,
-        to_unixtime(occurred_at) - lag(to_unixtime(occurred_at)) over (
-            partition by realm, player_id order by occurred_at
-        ) as since_s
+        cast(floor(to_unixtime(occurred_at) / (4 * 86400)) as bigint) as since
     from actions
-),
-
-lengths as (
-    select
-        realm,
-        player_id,
-        occurred_at,
-        at_s,
-        since_s,
-        2 as within_s
-    from followed
     union all
     select
         realm,
         player_id,
         occurred_at,
-        at_s,
-        since_s,
+        cast(floor(to_unixtime(occurred_at) / (4 * 86400)) as bigint) - 1 as since
+    from actions
+),
+
+followed as (
+    select
+        realm,
+        player_id,
+        since,
+        occurred_at,
+        to_unixtime(occurred_at) as at_s,
+        to_unixtime(occurred_at) - lag(to_unixtime(occurred_at)) over (
+            partition by realm, player_id, since order by occurred_at
+        ) as pause_s
+    from windows
+),
+
+lengths as (
+    select
+        followed.*,
+        2 as within_s
+    from followed
+    union all
+    select
+        followed.*,
         20 as within_s
     from followed
 ),
@@ -62,21 +72,23 @@ starts as (
     select
         realm,
         player_id,
+        since,
         within_s,
         at_s,
-        at_s - lag(at_s) over (partition by realm, player_id, within_s order by occurred_at) as pause_s
+        at_s - lag(at_s) over (partition by realm, player_id, since, within_s order by occurred_at) as pause_s
     from lengths
-    where since_s is null or since_s > within_s
+    where pause_s is null or pause_s > within_s
 ),
 
 pauses as (
     select
         realm,
         player_id,
+        since,
         within_s,
         at_s,
         pause_s,
-        pause_s / lag(pause_s) over (partition by realm, player_id, within_s order by at_s) as ratio
+        pause_s / lag(pause_s) over (partition by realm, player_id, since, within_s order by at_s) as ratio
     from starts
     where pause_s <= 7200
 ),
@@ -85,11 +97,12 @@ medians as (
     select
         realm,
         player_id,
+        since,
         within_s,
         count(*) as pauses,
         element_at(array_sort(array_agg(pause_s)), cast((count(*) + 1) / 2 as integer)) as median_s
     from pauses
-    group by realm, player_id, within_s
+    group by realm, player_id, since, within_s
     having count(*) >= 25
 ),
 
@@ -97,19 +110,21 @@ stretches as (
     select
         pauses.realm,
         pauses.player_id,
+        pauses.since,
         pauses.within_s,
         medians.pauses,
         medians.median_s,
         pauses.pause_s,
         if(pauses.ratio between 0.75 and 1.33, 1, 0) as is_even,
         sum(if(pauses.ratio between 0.75 and 1.33, 0, 1)) over (
-            partition by pauses.realm, pauses.player_id, pauses.within_s order by pauses.at_s
+            partition by pauses.realm, pauses.player_id, pauses.since, pauses.within_s order by pauses.at_s
         ) as stretch
     from pauses
     inner join medians
         on
             pauses.realm = medians.realm
             and pauses.player_id = medians.player_id
+            and pauses.since = medians.since
             and pauses.within_s = medians.within_s
 ),
 
@@ -117,6 +132,7 @@ stretched as (
     select
         realm,
         player_id,
+        since,
         within_s,
         pauses,
         median_s,
@@ -124,36 +140,39 @@ stretched as (
         sum(is_even) as even,
         count_if(pause_s between 0.75 * median_s and 1.25 * median_s) as near_median
     from stretches
-    group by realm, player_id, within_s, pauses, median_s, stretch
+    group by realm, player_id, since, within_s, pauses, median_s, stretch
 ),
 
 evenness as (
     select
         realm,
         player_id,
+        since,
         within_s,
         pauses,
         median_s,
         max(even) as longest_even,
         cast(sum(near_median) as double) / pauses as near_median_share
     from stretched
-    group by realm, player_id, within_s, pauses, median_s
+    group by realm, player_id, since, within_s, pauses, median_s
 ),
 
 days as (
     select
         realm,
         player_id,
+        since,
         date_trunc('day', occurred_at) as active_on,
         count(distinct date_trunc('hour', occurred_at)) as active_hours
-    from actions
-    group by realm, player_id, date_trunc('day', occurred_at)
+    from windows
+    group by realm, player_id, since, date_trunc('day', occurred_at)
 ),
 
 hours as (
     select
         realm,
         player_id,
+        since,
         -- of the third busiest day: anybody may be up for a day or two
         if(
             count(*) >= 3,
@@ -161,11 +180,12 @@ hours as (
             0
         ) as active_hours
     from days
-    group by realm, player_id
+    group by realm, player_id, since
 )
 
 select
     evenness.player_id,
+    evenness.since,
     evenness.within_s,
     evenness.pauses,
     evenness.median_s,
@@ -174,5 +194,8 @@ select
     hours.active_hours
 from evenness
 inner join hours
-    on evenness.realm = hours.realm and evenness.player_id = hours.player_id
-order by evenness.player_id, evenness.within_s
+    on
+        evenness.realm = hours.realm
+        and evenness.player_id = hours.player_id
+        and evenness.since = hours.since
+order by evenness.player_id, evenness.since, evenness.within_s

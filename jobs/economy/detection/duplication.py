@@ -19,9 +19,9 @@ _COPIES_MIN: Final = 3
 _QUICK_S: Final = 0.75
 """On average between three or four copies: an impatient finger is slower."""
 _COPIES_SURE: Final = 5
-_AT_ONCE_S: Final = 0.5
+_AT_ONCE_S: Final = 0.6
 _AT_ONCE_MIN: Final = 3
-"""Double clicks of the same two as quick as that."""
+"""So many double clicks of the same two, as quick as that on average."""
 
 
 @dataclass(slots=True)
@@ -64,8 +64,8 @@ def _likely(found: Sequence["_Burst"], given: frozenset[int]) -> list["_Burst"]:
     fast = [burst for burst in found if burst.is_fast]
     twice = [burst for burst in found if len(burst.trades) < _COPIES_MIN]
     gifts_twice = [burst for burst in twice if given.issuperset(burst.trades)]
-    at_once = [burst for burst in twice if burst.pause_s <= _AT_ONCE_S]
-    is_habit = len(gifts_twice) >= 2 or len(at_once) >= _AT_ONCE_MIN or bool(fast and twice)
+    is_quick = len(twice) >= _AT_ONCE_MIN and sum(burst.pause_s for burst in twice) <= _AT_ONCE_S * len(twice)
+    is_habit = len(gifts_twice) >= 2 or is_quick or bool(fast and twice)
     return fast + twice if is_habit else fast
 
 

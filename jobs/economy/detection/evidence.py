@@ -70,9 +70,13 @@ class Position(NamedTuple):
 
 
 class Rhythm(NamedTuple):
-    """How even a player's pauses are; what follows within `within_s` is one action: rhythm.sql."""
+    """How even a player's pauses are within eight days; what follows within `within_s` is one action: rhythm.sql.
+
+    `since` counts four days each from 1970 on.
+    """
 
     player_id: int
+    since: int
     within_s: int
     pauses: int
     median_s: float

@@ -12,21 +12,22 @@ from jobs.economy.detection.case import Case
 from jobs.economy.detection.gifts import Gift, Gifts, value_of
 from jobs.economy.log import Cheat
 
-_SWEPT_SHARE: Final = 0.4
+_SWEPT_SHARE: Final = 0.3
 """Of its gold that a farmer gives at once."""
 _SWEEPS_MIN: Final = 3
-_FARMED_SHARE: Final = 0.15
-"""What counts as a sweep too once a mule is known by larger ones."""
 _GATHERED_MIN: Final = 300
 _IN_GOLD_SHARE: Final = 0.7
 """Of all gifts of a mule, by number: a guild's bank deals in goods."""
 _PAYOUT_SHARE: Final = 0.04
 """Of what a mule paid out that somebody must have got to be a buyer."""
-_OFTEN: Final = 6
+_OFTEN: Final = 5
 """Sweeps after which one buyer is enough."""
 _RETURNED_MAX: Final = 0.15
 _PAID_MIN: Final = 0.3
 """Of what a mule gathered that it pays out."""
+_PAID_OF_MANY: Final = 0.15
+_MANY_FARMERS: Final = 3
+"""Who give much of their gold again and again, so that it matters less how much was paid out by now."""
 _SMALLEST_GOLD: Final = 30
 
 
@@ -38,6 +39,11 @@ class _Mule(NamedTuple):
     @property
     def farmers(self) -> set[int]:
         return {gift.giver for gift in self.sweeps}
+
+    @property
+    def steady_farmers(self) -> set[int]:
+        large = Counter(gift.giver for gift in self.sweeps if gift.gold_share >= _SWEPT_SHARE)
+        return {farmer for farmer, times in large.items() if times >= _SWEEPS_MIN}
 
     @property
     def buyers(self) -> set[int]:
@@ -53,18 +59,15 @@ def find(gifts: Gifts) -> Iterator[Case]:
     candidates = {player: mule for player in gifts.to if (mule := _candidate(gifts, player)) is not None}
     for mule in candidates.values():
         often = len(mule.sweeps) >= _OFTEN and len(mule.payouts) >= _SWEEPS_MIN
-        if mule.paid >= _PAID_MIN and (len(mule.buyers) > 1 or often or mule.buyers & candidates.keys()):
+        pays_on = mule.paid >= _PAID_MIN and (len(mule.buyers) > 1 or often or mule.buyers & candidates.keys())
+        if pays_on or (mule.paid >= _PAID_OF_MANY and len(mule.steady_farmers) >= _MANY_FARMERS):
             yield from _cases(mule)
 
 
 def _candidate(gifts: Gifts, player: int) -> _Mule | None:
     """A player that is swept into, and what it pays to others; None if it is none."""
     gathered = [
-        gift
-        for gift in gifts.to[player]
-        if _is_of_gold(gift)
-        and gift.gold_share >= _FARMED_SHARE
-        and gifts.returned(gift.giver, player) <= _RETURNED_MAX
+        gift for gift in gifts.to[player] if _is_of_gold(gift) and gifts.returned(gift.giver, player) <= _RETURNED_MAX
     ]
     swept = {gift.giver for gift in gathered if gift.gold_share >= _SWEPT_SHARE}
     sweeps = [gift for gift in gathered if gift.giver in swept or _times(gathered, gift.giver) >= _OFTEN]
