@@ -11,9 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from app.settings import Settings
 from jobs.cli.group import cli, out, with_settings
-from jobs.simulate.run import Order, Outcome, simulate
+from jobs.simulate.run import Behaviours, Order, Outcome, simulate
 from jobs.simulate.run import Progress as OnProgress
 
+_OF_BEHAVIOURS: Final = ("days", "speed", "prevalence", "truth")
 _LOG_INTERVAL_S: Final = 5.0
 _BAR_INTERVAL_S: Final = 0.1
 
@@ -34,10 +35,32 @@ def order_options(offers: int) -> Callable[[Any], Any]:
 @cli.command("simulate")
 @order_options(offers=0)
 @click.option("--log", type=click.Path(path_type=Path), help="File that gets a JSON line per trade.")
+@click.option("--behaviours", is_flag=True, help="Players that behave, and cheats among them: see docs/economy.md.")
+@click.option("--days", type=click.IntRange(2), help="With --behaviours: days of virtual time.  [default: 28]")
+@click.option(
+    "--speed",
+    type=click.FloatRange(0),
+    help="With --behaviours: seconds of virtual time in a real one; 0: as fast as it goes.  [default: 0]",
+)
+@click.option(
+    "--prevalence",
+    type=click.FloatRange(0, 0.5),
+    help="With --behaviours: share of the players that have a part in a cheat.  [default: 0.02]",
+)
+@click.option(
+    "--truth",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="With --behaviours: folder that gets who cheats (labels.jsonl) and who only looks like it (innocent.jsonl).",
+)
 @with_settings
-def simulate_command(settings: Settings, /, **options: Any) -> None:
+def simulate_command(settings: Settings, /, *, behaviours: bool, **options: Any) -> None:
     """Create players, do trades and make offers, as a game would."""
-    play(settings, Order(**options))
+    given = {name: value for name in _OF_BEHAVIOURS if (value := options.pop(name)) is not None}
+    if given and not behaviours:
+        raise click.UsageError(f"--{next(iter(given))} goes with --behaviours")
+    if behaviours and (options["offers"] or options["rate"]):
+        raise click.UsageError("with --behaviours, players make offers of their own accord, and --speed says how fast")
+    play(settings, Order(**options, behaviours=Behaviours(**given) if behaviours else None))
 
 
 def play(settings: Settings, order: Order) -> Outcome:
@@ -71,7 +94,13 @@ def _progress_line(outcome: Outcome, order: Order) -> str:
     refused = "".join(f", {count:,} {reason}" for reason, count in outcome.refused.most_common())
     offers = f", {outcome.offers.total():,} of {order.offers:,} offers" if order.offers else ""
     retries = f", {outcome.retries:,} sent again"
-    return f"{outcome.players:,} of {order.players:,} players, {trades}{refused}{offers}{retries}"
+    return f"{outcome.players:,} of {order.players:,} players, {trades}{refused}{offers}{_more(outcome)}{retries}"
+
+
+def _more(outcome: Outcome) -> str:
+    """What players that behave do beside trading, and what the engine decided otherwise than was planned."""
+    adjusted = f", {outcome.adjustments:,} adjustments" if outcome.adjustments else ""
+    return adjusted + (f", {outcome.unexpected:,} decided otherwise than planned" if outcome.unexpected else "")
 
 
 def _simulate_with_bar(settings: Settings, order: Order) -> Outcome:
@@ -98,6 +127,8 @@ def _simulate_with_bar(settings: Settings, order: Order) -> Outcome:
 
         outcome = simulate(settings, order, _every(_BAR_INTERVAL_S, show))
         show(outcome)
-    if outcome.retries:
+    if order.behaviours:
+        out.print(_progress_line(outcome, order))
+    elif outcome.retries:
         out.print(f"{outcome.retries:,} requests were sent again")
     return outcome
