@@ -62,7 +62,10 @@ exec:
           name: {{ include "haggle.name" (list $root "trino") }}
           items:
             - {key: {{ last . }}.properties, path: config.properties}
-            {{- range list "node.properties" "jvm.config" "log.properties" "access-control.properties" "rules.json" "core-site.xml" "hdfs-site.xml" }}
+            {{- range list "node.properties" "jvm.config" "log.properties" "core-site.xml" "hdfs-site.xml" }}
+            - {key: {{ . }}, path: {{ . }}}
+            {{- end }}
+            {{- range list "access-control.properties" "rules.json" }}
             - {key: {{ . }}, path: {{ . }}}
             {{- end }}
       - configMap:
