@@ -50,6 +50,10 @@ bench-lake: $(INSTALLED) ## measure the lake: freshness, backlog, questions, aud
 bench-soak: $(INSTALLED) ## measure commits and questions after thousands of small commits (BENCH='--commits 17280')
 	@$(BIN)/python -m tests.bench.soak $(BENCH)
 
+.PHONY: evaluate
+evaluate: $(INSTALLED) ## measure how well cheats are found on seeds that nobody looked at (BENCH='--seeds 20 --write')
+	@$(BIN)/python -m tests.bench.evaluate $(BENCH)
+
 # ---------------------------------------------------------------- Kubernetes
 
 # how images are built, such as `buildah bud`, and how one gets to the cluster's nodes

@@ -6,12 +6,24 @@ import sys
 from rich.console import Console
 
 from app.errors import HaggleError
-from jobs.cli import audit, dead_letters, demo, economy, forgotten, maintain, report, simulate, stack, suspects
+from jobs.cli import (
+    audit,
+    dead_letters,
+    demo,
+    economy,
+    forgotten,
+    maintain,
+    questions,
+    report,
+    simulate,
+    stack,
+    suspects,
+)
 from jobs.cli.group import cli
 
 __all__ = [
-    "audit", "cli", "dead_letters", "demo", "economy", "forgotten", "maintain", "report", "simulate", "stack",
-    "suspects",
+    "audit", "cli", "dead_letters", "demo", "economy", "forgotten", "maintain", "questions", "report", "simulate",
+    "stack", "suspects",
 ]  # fmt: skip
 
 

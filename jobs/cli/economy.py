@@ -2,17 +2,20 @@
 
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 import msgspec
 from rich.table import Table
 
+from app.contract.economy import reference_economy
 from app.economy import read_economy_file
 from app.errors import HaggleError
 from app.settings import Settings
 from jobs import engine
 from jobs.cli.group import cli, out, with_settings
+from jobs.economy.behaviours.folder import write_plan
+from jobs.economy.behaviours.plan import Setting
 from jobs.economy.detection import detect
 from jobs.economy.evaluation import Evaluation, Judged, Verdict, evaluate
 from jobs.economy.log import read_log
@@ -45,6 +48,23 @@ def _compare(settings: Settings, version: int, digest: str) -> None:
         raise HaggleError(f"the engine plays version {in_force.version:,}: what has changed needs a higher one")
     else:
         out.print(f"The engine plays version {in_force.version:,}; it publishes this one when it starts with it.")
+
+
+# ---------------------------------------------------------------- planning
+
+
+@economy_group.command("plan")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--seed", type=int, default=1, help="The same seed gives the same log.")
+@click.option("--players", type=click.IntRange(100), default=2_500, help="Players.")
+@click.option("--trades", type=click.IntRange(1), default=70_000, help="Trades, more or less.")
+@click.option("--days", type=click.IntRange(2), default=28, help="Days of virtual time.")
+@click.option("--prevalence", type=click.FloatRange(0, 0.2), default=0.02, help="Share of the players who cheat.")
+def economy_plan(folder: Path, **setting: Any) -> None:
+    """Write days of play, with cheats whose truth is known, as a log that `haggle economy evaluate` judges."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = write_plan(reference_economy(), Setting(**setting), folder)
+    out.print(f"{folder}: {len(written.acts):,} acts, {len(written.labels):,} players to be found.", soft_wrap=True)
 
 
 # ---------------------------------------------------------------- judging

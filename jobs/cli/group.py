@@ -53,8 +53,8 @@ class Elsewhere:
 
     def __getattr__(self, _: str) -> Any:
         raise HaggleError(
-            "the local servers are not installed here; only simulate, report, audit, accept-loss, dead-letters, "
-            "forgotten, economy, maintain and key run"
+            "the local servers are not installed here; only simulate, report, questions, ask, audit, accept-loss, "
+            "dead-letters, forgotten, economy, maintain and key run"
         )
 
 

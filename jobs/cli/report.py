@@ -32,7 +32,7 @@ def publish(settings: Settings, folder: Path | None = None) -> None:
         html, data = write_report(report, folder or shelf / shelf_name(report.made_at))
         if not folder:
             tidy(shelf, settings.report_keep, settings.report_keep_mib * 2**20, settings.forget_within_days)
-    table = Table("question", "answer", "took", show_lines=True)
+    table = Table("question", "answer", "took", show_lines=True, title=report.moment.text, title_justify="left")
     for line in lines_of(report):
         table.add_row(*line)
     out.print(table)

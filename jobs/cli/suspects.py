@@ -13,7 +13,7 @@ from jobs.cli.group import cli, out, with_settings
 from jobs.economy.desk import Case, Decision, Review, open_desk
 from jobs.economy.detection import detect
 from jobs.economy.log import Cheat
-from jobs.lake.cut import newest_cut
+from jobs.lake.moment import read_moment
 from jobs.lake.trino import Lake
 
 
@@ -27,13 +27,14 @@ def suspects_group() -> None:
 def find_command(settings: Settings) -> None:
     """Look through everything that has landed, and replace the list of suspects by what is found."""
     lake = Lake(settings)
-    cut = newest_cut(lake, settings.realm)
+    moment = read_moment(lake, settings)
+    cut = moment.cut
     with out.status("Looking for cheats …"):
         suspects = detect(lake, cut)
     with open_desk(settings) as desk:
         desk.put(suspects, cut.sequence)
     players = len({suspect.player_id for suspect in suspects})
-    out.print(f"{players:,} players are suspected among {cut.sequence:,} events of realm {cut.realm}.")
+    out.print(f"{moment.text} {players:,} players are suspected; `haggle suspects list` shows them.", soft_wrap=True)
 
 
 @suspects_group.command("list")

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.contract.tables import CATALOG, EVENTS, SCHEMA, VIEWS
-from app.errors import HaggleError
-from jobs.lake.trino import Lake
 
 _SCHEMA = f"{CATALOG}.{SCHEMA}"
 _VIEWS = {view.name: view for view in VIEWS}
@@ -58,11 +56,3 @@ def _split(sql: str) -> tuple[str, str]:
 def _over_cut(sql: str, asked: set[str] | None = None) -> str:
     names = asked or {EVENTS.name}
     return _ASKED.sub(lambda match: match[1] if match[1] in names else match[0], sql)
-
-
-def newest_cut(lake: Lake, realm: str) -> Cut:
-    """All of a realm that has landed. Raises HaggleError if nothing has."""
-    sequence = lake.ask("audit/newest", (realm, 0)).rows[0][0]
-    if not sequence:
-        raise HaggleError(f"the lake holds no event of realm {realm} yet: play first, and see `haggle status`")
-    return Cut(realm, sequence)

@@ -40,6 +40,9 @@ _CATALOG: Final = f"{_TESTS}/test_catalog.py::test_"
 _ADJUST: Final = f"{_TESTS}/test_adjustments.py::test_"
 _ACCOUNTS: Final = f"{_TESTS}/test_accounts.py::test_"
 _FORGOTTEN: Final = f"{_ACCOUNTS}nothing_in_redis_names_a_player_that_was_forgotten"
+_DETECTION: Final = "tests/unit/test_detection.py::test_"
+_JUDGED: Final = "tests/unit/test_evaluation.py::test_"
+_CHEATS: Final = "jobs/economy/detection"
 _GROUPS: Final = "tests/unit/test_group_commit.py::test_"
 _SEEDS: Final = f"{_TESTS}/test_fuzz_corpus.py::test_each_seed_is_answered_as_described"
 _REFUSED: Final = f"{_EXPLOITS}a_trade_against_the_rules_is_refused_with_its_reason_and_moves_nothing"
@@ -519,6 +522,42 @@ FAULTS: Final = (
     Fault("an event has the name of now",
           (Edit("app/store/layout.py", "dict(zip(pairs[::2], pairs[1::2], strict=True)).get(version)", "pairs[-1]"),),
           (f"{_ACCOUNTS}each_event_has_the_name_of_then_however_late_it_is_read",)),
+    Fault("a repeat leaves no trace",
+          (Edit("app/http/repeats.py", "    if names:\n", "    if not names:\n"),),
+          (f"{_TESTS}/test_repeats.py::test_a_trade_that_is_sent_again_is_counted_and_logged_once_each_time",)),
+    Fault("a double click is a duplication",
+          (Edit(f"{_CHEATS}/duplication.py", "_COPIES_MIN: Final = 3", "_COPIES_MIN: Final = 2"),),
+          (f"{_DETECTION}a_double_click_and_an_impatient_finger_are_no_duplication",)),
+    Fault("who buys once of a duper is one",
+          (Edit(f"{_CHEATS}/duplication.py", "partners[player] >= partners[other]", "True"),),
+          (f"{_DETECTION}who_buys_once_of_a_duper_of_many_is_not_suspected",)),
+    Fault("a leaver's friend is a thief",
+          (Edit(f"{_CHEATS}/account_theft.py", "_PASSED_SHARE: Final = 0.4", "_PASSED_SHARE: Final = 0.0"),),
+          (f"{_DETECTION}a_leaver_who_gives_all_to_an_old_friend_was_not_robbed",)),
+    Fault("nobody is a fence",
+          (Edit(f"{_CHEATS}/account_theft.py", "_FENCED_SHARE: Final = 0.12", "_FENCED_SHARE: Final = 2"),),
+          (f"{_DETECTION}an_account_that_is_emptied_to_a_stranger_who_passes_it_on_was_stolen",)),
+    Fault("a guild's bank sells gold",
+          (Edit(f"{_CHEATS}/gold_selling.py", "_RETURNED_MAX: Final = 0.15", "_RETURNED_MAX: Final = 99"),),
+          (f"{_DETECTION}the_bank_of_a_guild_whose_members_take_out_again_sells_no_gold",)),
+    Fault("a speculator is a cartel",
+          (Edit(f"{_CHEATS}/price_manipulation.py", "if 2 <= len(members) <= _CARTEL_MAX", "if members"),),
+          (f"{_DETECTION}who_does_it_alone_is_a_speculator",)),
+    Fault("a lot that comes back once is enough",
+          (Edit(f"{_CHEATS}/wash_trading.py", "_CYCLES: Final = 4", "_CYCLES: Final = 99"),),
+          (f"{_DETECTION}a_lot_that_goes_round_a_ring_again_and_again_is_wash_trading",)),
+    Fault("a fast human is a bot",
+          (Edit(f"{_CHEATS}/botting.py", "_EVEN_SHARE: Final = 0.85", "_EVEN_SHARE: Final = 0.01"),),
+          (f"{_DETECTION}who_trades_fast_for_an_hour_with_pauses_of_a_human_is_none",)),
+    Fault("victims count as wrongly flagged",
+          (Edit("jobs/economy/evaluation.py", "wrongly_flagged=len(suspected) - len(right)", "wrongly_flagged=0"),),
+          (f"{_JUDGED}a_player_is_found_if_it_is_flagged_whatever_for_and_named_if_for_its_own_cheat",)),
+    Fault("an interval is as wide as one likes",
+          (Edit("jobs/economy/evaluation.py", "_Z: Final = 1.959964", "_Z: Final = 1.0"),),
+          (f"{_JUDGED}wilsons_interval_is_that_of_the_literature",)),
+    Fault("events out of order are judged",
+          (Edit("jobs/economy/log.py", "        if event.sequence <= sequence:\n", "        if False:\n"),),
+          (f"{_JUDGED}events_out_of_order_are_refused",)),
 )  # fmt: skip
 
 QUICKER: Final = Edit("tests/integration/test_concurrency.py", "DURATION_S = 30\n", "DURATION_S = 4\n")

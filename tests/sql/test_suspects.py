@@ -1,0 +1,98 @@
+"""The reviewers' desk in the catalog's PostgreSQL, and what Trino shows of it to who asks."""
+
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from app.errors import HaggleError
+from app.settings import Settings
+from jobs.economy.desk import Decision, Review, open_desk
+from jobs.economy.log import Cheat
+from jobs.economy.suspect import Suspect
+from jobs.lake.trino import Lake
+from jobs.local.stack import Stack
+
+pytestmark = pytest.mark.stack
+
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def settings(stack: Stack) -> Settings:
+    """Those of a realm that nobody else has."""
+    return replace(stack.settings(), realm=f"desk-{uuid.uuid4().hex[:8]}")
+
+
+def suspect(player_id: int, cheat: Cheat = Cheat.BOTTING, score: float = 0.7) -> Suspect:
+    return Suspect(player_id=player_id, cheat=cheat, score=score, since=SINCE, why="even pauses", trades=[3, 5])
+
+
+def test_suspects_are_kept_with_their_trades_and_sql_can_ask_for_them(settings: Settings) -> None:
+    with open_desk(settings) as desk:
+        desk.put([suspect(1), suspect(2, Cheat.WASH_TRADING, 0.9)], 77)
+        assert [(case.player_id, case.cheat, case.trades) for case in desk.cases()] == [
+            (2, "wash_trading", [3, 5]),
+            (1, "botting", [3, 5]),
+        ]
+    rows = Lake(settings).run(
+        "select player_id, cheat, trades, sequence from ledger.haggle.suspects where realm = ? order by 1",
+        (settings.realm,),
+    )
+    assert rows.rows == [[1, "botting", [3, 5], 77], [2, "wash_trading", [3, 5], 77]]
+
+
+def test_another_search_replaces_whom_nobody_has_decided_about_and_keeps_when_they_were_found(
+    settings: Settings,
+) -> None:
+    with open_desk(settings) as desk:
+        desk.put([suspect(1), suspect(2), suspect(3)], 10)
+        found_at = {case.player_id: case.found_at for case in desk.cases()}
+        desk.review(3, Review(Cheat.BOTTING, Decision.DISMISSED, "ann", "a shared account"))
+        desk.put([suspect(1, score=0.8), suspect(4)], 20)
+        cases = {case.player_id: case for case in desk.cases()}
+        assert cases.keys() == {1, 3, 4}
+        assert (cases[1].score, cases[1].found_at) == (0.8, found_at[1])
+        assert (cases[3].verdict, cases[3].reviewer, cases[3].reason) == ("dismissed", "ann", "a shared account")
+
+
+def test_the_newest_decision_counts_and_none_is_lost(settings: Settings) -> None:
+    with open_desk(settings) as desk:
+        desk.put([suspect(1)], 10)
+        desk.review(1, Review(Cheat.BOTTING, Decision.DISMISSED, "ann", "asleep at night"))
+        desk.review(1, Review(Cheat.BOTTING, Decision.CONFIRMED, "bob", "saw the script"))
+        (case,) = desk.cases()
+        assert (case.verdict, case.reviewer) == ("confirmed", "bob")
+    asked = "select verdict, reviewer, reason from ledger.haggle.suspect_reviews where realm = ? order by review_id"
+    assert Lake(settings).run(asked, (settings.realm,)).rows == [
+        ["dismissed", "ann", "asleep at night"],
+        ["confirmed", "bob", "saw the script"],
+    ]
+
+
+def test_who_is_not_suspected_of_it_cannot_be_decided_about(settings: Settings) -> None:
+    with open_desk(settings) as desk:
+        desk.put([suspect(1)], 10)
+        with pytest.raises(HaggleError, match="is suspected only of botting"):
+            desk.review(1, Review(Cheat.DUPLICATION, Decision.CONFIRMED, "ann", "a feeling"))
+        with pytest.raises(HaggleError, match="is suspected of nothing"):
+            desk.review(2, Review(Cheat.BOTTING, Decision.CONFIRMED, "ann", "a feeling"))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "delete from ledger.haggle.suspect_reviews",
+        "insert into ledger.haggle.audits (realm) values ('r')",
+        "drop table ledger.haggle.suspects",
+        "create table ledger.haggle.mine (a integer)",
+        "call ledger.system.execute('delete from haggle.suspect_reviews')",
+        "select * from table(ledger.system.query(query => 'select 1 as a'))",
+    ],
+)
+def test_who_asks_trino_writes_nothing_and_sends_nothing_past_it(settings: Settings, sql: str) -> None:
+    with open_desk(settings):
+        pass
+    with pytest.raises(HaggleError, match="Access Denied"):
+        Lake(settings).run(sql)
