@@ -190,8 +190,10 @@ def total(render: Callable[..., Rendered], kind: str, resource: str, unit: Calla
         amounts = [[one.get("resources", of_executor)[kind][resource] for one in together] for together in parts]
         return max(sum(map(unit, together)) for together in amounts)
 
+    pods = {pod.component: of_pod(pod) for pod in rendered.pods()}
+    assert pods["suspects"] <= pods["audit"], "of these one runs at a time, says docs/scaling.md"
     # hdfs-prepare has ended before the streams begin; every other Job may run beside all servers
-    return sum(of_pod(pod) for pod in rendered.pods() if pod.component != "hdfs-prepare")
+    return sum(of_pod(pod) for pod in rendered.pods() if pod.component not in ("hdfs-prepare", "suspects"))
 
 
 def test_the_memory_limits_of_the_defaults_sum_to_at_most_eight_gib(render: Callable[..., Rendered]) -> None:
