@@ -25,7 +25,7 @@ daily as (
         realm,
         item_id,
         sold_on,
-        element_at(array_sort(array_agg(unit_price)), cast((count(*) + 1) / 2 as integer)) as unit_price
+        element_at(array_sort(array_agg(unit_price)), cast(floor((count(*) + 1) / 2e0) as integer)) as unit_price
     from sales
     group by realm, item_id, sold_on
     having count(*) >= 5

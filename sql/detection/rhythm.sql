@@ -100,7 +100,7 @@ medians as (
         since,
         within_s,
         count(*) as pauses,
-        element_at(array_sort(array_agg(pause_s)), cast((count(*) + 1) / 2 as integer)) as median_s
+        element_at(array_sort(array_agg(pause_s)), cast(floor((count(*) + 1) / 2e0) as integer)) as median_s
     from pauses
     group by realm, player_id, since, within_s
     having count(*) >= 25
