@@ -46,6 +46,10 @@ bench: $(INSTALLED) ## measure the engine beside what bounds it (BENCH='--rounds
 bench-lake: $(INSTALLED) ## measure the lake: freshness, backlog, questions, audits (BENCH='--rounds 1 backlog')
 	@$(BIN)/python -m tests.bench.lake $(BENCH)
 
+.PHONY: bench-questions
+bench-questions: $(INSTALLED) ## measure the business questions at a million trades (BENCH='--trades 100000')
+	@$(BIN)/python -m tests.bench.questions $(BENCH)
+
 .PHONY: bench-soak
 bench-soak: $(INSTALLED) ## measure commits and questions after thousands of small commits (BENCH='--commits 17280')
 	@$(BIN)/python -m tests.bench.soak $(BENCH)

@@ -30,6 +30,7 @@ from app.errors import HaggleError
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
 from jobs.lake import due
+from jobs.lake.derived import DERIVED, derive, is_due, traders
 from jobs.lake.forgetting import TABLE, Forgetting
 from jobs.streams.lock import DriverLock
 from jobs.streams.session import CHECKPOINTS, build_session, file_system
@@ -40,6 +41,8 @@ _MANIFESTS_MAX: Final = 20
 _ORPHANS_EVERY_S: Final = 86_400
 _ORPHANS_AT: Final = "haggle.maintenance.orphans-at"
 """Table property: when orphans were last looked for (seconds since 1970), since listing all files takes its time."""
+_DERIVED_OF: Final = "haggle.maintenance.derived-of"
+"""Table property: of how many rows the derived tables were made, and when (seconds since 1970)."""
 _CANCEL_INTERVAL_S: Final = 1.0
 
 _log = logging.getLogger(__name__)
@@ -73,10 +76,14 @@ class Table:
         self._settings = settings
         self._java: Any = spark._jvm  # noqa: SLF001 - PySpark's way to Iceberg's API
 
-    def load(self) -> Any:
+    def load(self, name: str = TABLE) -> Any:
         """Iceberg's table as it is now."""
         session = self.spark._jsparkSession  # noqa: SLF001
-        return self._java.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(session, TABLE)
+        return self._java.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(session, name)
+
+    def rows(self) -> int:
+        """Rows of the newest snapshot."""
+        return int(self._summary().get("total-records") or 0)
 
     def data_files(self) -> Size:
         """Data files of the newest snapshot."""
@@ -146,6 +153,7 @@ class Maintenance:
             ("compact days that are over", "data files", table.data_files, self._sort_days),
             ("rewrite manifests", "manifests", table.manifests, self._rewrite_manifests),
             ("forget players", "rows with names", lambda: Size(self._forgetting.rows_with_names()), self._forget),
+            ("derive who traded with whom", "players", lambda: Size(traders(self._spark)), self._derive),
             ("tag days", "tags", lambda: Size(len(table.tags())), self._tag_days),
             ("expire snapshots", "snapshots", table.snapshots, self._expire),
             ("remove orphans", "files on HDFS", table.disk, self._remove_orphans),
@@ -247,6 +255,21 @@ class Maintenance:
         """Takes the names of forgotten players out of the rows, and out of tags when their time is over."""
         self._forgetting.clear()
         self._forgetting.drop_tags(self._table.load())
+
+    # ------------------------------------------------------------ what follows from the events
+
+    def _derive(self) -> None:
+        """Makes the tables of jobs/lake/derived.py anew when there is enough that they do not know."""
+        rows = self._table.rows()
+        known, _, at = str(self._table.load().properties().get(_DERIVED_OF) or "0 0").partition(" ")
+        if not is_due(rows, int(known), self._now.timestamp() - float(at)):
+            return
+        derive(self._spark)
+        for table in DERIVED:
+            action = self._actions().expireSnapshots(self._table.load(f"{CATALOG}.{SCHEMA}.{table.name}"))
+            action.expireOlderThan(self._millis_ago(self._settings.snapshot_keep_s)).execute()
+        now_s = int(self._now.timestamp())
+        self._spark.sql(f"alter table {TABLE} set tblproperties ('{_DERIVED_OF}' = '{rows} {now_s}')").collect()
 
     # ------------------------------------------------------------ the past
 

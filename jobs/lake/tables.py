@@ -1,17 +1,21 @@
-"""Makes the table `events` and the views over it, by Spark, the one writer of the lake. The streams call it at start.
+"""Makes the tables, the views over them and the questions as views, by Spark, the one writer of the lake.
+
+The streams call it at start.
 
 Trino cannot make them: it reads only. So the views are written through Iceberg's own catalog, in Trino's dialect; each
 is replaced in one step, so that who asks during an upgrade finds the old one or the new one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from pyspark.sql import SparkSession
 from pyspark.sql.types import ArrayType, DataType, StructType
 
-from app.contract.tables import CATALOG, EVENTS, FORMER_TABLES, SCHEMA, VIEWS, View
+from app.contract.tables import CATALOG, EVENTS, FORMER_TABLES, SCHEMA, VIEWS, Column
 from app.errors import HaggleError
+from jobs.lake import derived
+from jobs.lake.questions import stored_questions
 
 DIALECT: Final = "trino"
 
@@ -50,8 +54,11 @@ def prepare_lake(spark: SparkSession) -> None:
     add_missing_columns(spark, table)
     set_properties = ", ".join(f"'{name}' = '{value}'" for name, value in PROPERTIES.items())
     spark.sql(f"alter table {table} set tblproperties ({set_properties})")
+    derived.prepare(spark)
     for view in VIEWS:
-        _replace_view(spark, view)
+        _replace_view(spark, view.name, view.columns, view.query())
+    for question in stored_questions():
+        _replace_view(spark, question.name, question.columns, question.sql)
 
 
 def add_missing_columns(spark: SparkSession, table: str) -> None:
@@ -83,12 +90,11 @@ def _refuse_former_tables(spark: SparkSession) -> None:
         )
 
 
-def _replace_view(spark: SparkSession, view: View) -> None:
+def _replace_view(spark: SparkSession, view: str, columns: Sequence[Column], query: str) -> None:
     java: Any = spark._jvm  # noqa: SLF001 - PySpark's way to Iceberg's catalog
     catalog = java.org.apache.iceberg.spark.Spark3Util.loadIcebergCatalog(spark._jsparkSession, CATALOG)  # noqa: SLF001
-    name = java.org.apache.iceberg.catalog.TableIdentifier.of(_strings(spark, SCHEMA, view.name))
-    schema = _iceberg_schema(spark, view)
-    query = view.query()
+    name = java.org.apache.iceberg.catalog.TableIdentifier.of(_strings(spark, SCHEMA, view))
+    schema = _iceberg_schema(spark, columns)
     if catalog.viewExists(name):
         current = catalog.loadView(name)
         sql = current.sqlFor(DIALECT)
@@ -99,8 +105,8 @@ def _replace_view(spark: SparkSession, view: View) -> None:
     builder.withDefaultNamespace(namespace).withDefaultCatalog(CATALOG).createOrReplace()
 
 
-def _iceberg_schema(spark: SparkSession, view: View) -> Any:
-    ddl = ", ".join(f"{column.name} {column.type.spark}" for column in view.columns)
+def _iceberg_schema(spark: SparkSession, columns: Sequence[Column]) -> Any:
+    ddl = ", ".join(f"{column.name} {column.type.spark}" for column in columns)
     java: Any = spark._jvm  # noqa: SLF001
     return java.org.apache.iceberg.spark.SparkSchemaUtil.convert(
         java.org.apache.spark.sql.types.StructType.fromDDL(ddl)

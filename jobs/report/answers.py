@@ -1,4 +1,4 @@
-"""Asks the business questions through Trino."""
+"""Asks the business questions through Trino, all of one moment."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from app.settings import Settings
+from jobs.lake.cut import Cut, at
+from jobs.lake.moment import Moment, read_moment
+from jobs.lake.questions import StoredQuestion, stored_questions
 from jobs.lake.trino import SQL, Lake, Result
 from jobs.report.questions import QUESTIONS
 from jobs.report.questions.question import Question, Rows
 from jobs.report.reference import NOTES, is_reference
 
-_ITEMS: Final = "select item_id, name, value from lake.haggle.items where realm = ?"
+_ITEMS: Final = "select item_id, name, value from lake.haggle.items"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Answer:
     """What came of a question: its rows, those of its figure, and how they compare with the reference run, or ''."""
 
     question: Question
-    sql: str
+    stored: StoredQuestion
     result: Result
     drawn: Rows
     reference: str = ""
@@ -32,7 +35,12 @@ class Answer:
     @property
     def title(self) -> str:
         """The question, as its SQL states it."""
-        return self.sql.splitlines()[0].removeprefix("-- question: ")
+        return self.stored.title
+
+    @property
+    def sql(self) -> str:
+        """The question's file."""
+        return self.stored.text
 
     @property
     def text(self) -> str:
@@ -42,16 +50,21 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All answers for a realm."""
+    """All answers for a realm, of one moment."""
 
-    realm: str
+    moment: Moment
     made_at: datetime
     answers: list[Answer]
+
+    @property
+    def realm(self) -> str:
+        """The realm."""
+        return self.moment.cut.realm
 
     def as_json(self) -> dict[str, Any]:
         """The report for programs."""
         return {
-            "realm": self.realm,
+            **self.moment.as_json(),
             "made_at": self.made_at.isoformat(),
             "questions": [
                 {
@@ -68,27 +81,31 @@ class Report:
 
 
 def make_report(settings: Settings) -> Report:
-    """Asks all questions and figures."""
+    """Asks all questions and figures of what has landed now. Raises HaggleError if nothing has."""
     lake = Lake(settings)
     lake.run("select 1")  # the first statement of a session also pays for its start
-    items = lake.run(_ITEMS, (settings.realm,)).records()
-    notes = NOTES if is_reference(items) else {}
-    answers = [_ask(lake, each, settings.realm, notes.get(each.name)) for each in QUESTIONS]
-    return Report(settings.realm, datetime.now(UTC), answers)
+    moment = read_moment(lake, settings)
+    notes = NOTES if is_reference(lake.run(at(moment.cut, _ITEMS)).records()) else {}
+    stored = {question.name: question for question in stored_questions()}
+    answers = [_answer(lake, moment.cut, each, stored[each.name], notes.get(each.name)) for each in QUESTIONS]
+    return Report(moment, datetime.now(UTC), answers)
 
 
-def _ask(lake: Lake, question: Question, realm: str, note: Callable[[Rows], str] | None) -> Answer:
-    result = of_realm(lake.ask(f"questions/{question.name}"), realm)
-    figure = of_realm(lake.ask(f"figures/{question.figure}"), realm) if question.figure else result
-    sql = (SQL / "questions" / f"{question.name}.sql").read_text()
-    reference = note(result.records()) if note else ""
-    return Answer(question, sql, result, figure.records(), reference)
+def _answer(
+    lake: Lake, cut: Cut, question: Question, stored: StoredQuestion, note: Callable[[Rows], str] | None
+) -> Answer:
+    result = ask(lake, cut, stored)
+    figure = lake.run(at(cut, _figure(question.figure))) if question.figure else result
+    return Answer(question, stored, result, figure.records(), note(result.records()) if note else "")
 
 
-def of_realm(result: Result, realm: str) -> Result:
-    """The rows of one realm, in their order; every answer has one or none, or a few, of each realm."""
-    place = result.columns.index("realm")
-    return result._replace(rows=[row for row in result.rows if row[place] == realm])
+def ask(lake: Lake, cut: Cut, question: StoredQuestion) -> Result:
+    """The rows of a question at a moment, in their order."""
+    return lake.run(at(cut, question.text))
+
+
+def _figure(name: str) -> str:
+    return (SQL / "figures" / f"{name}.sql").read_text()
 
 
 def lines_of(report: Report) -> Iterator[tuple[str, str, str]]:

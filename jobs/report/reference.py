@@ -59,11 +59,11 @@ def _most_valuable(rows: Rows) -> str:
 
 
 NOTES: Final[Mapping[str, Callable[[Rows], str]]] = {
-    "q01_trades": _trades,
-    "q02_most_traded_item": _most_traded,
-    "q03_most_diverse_inventory": _most_diverse,
-    "q04_most_valuable_inventory": _most_valuable,
-    "q05_offers": lambda _: "had none.",
+    "q_trades": _trades,
+    "q_most_traded_item": _most_traded,
+    "q_most_diverse_inventory": _most_diverse,
+    "q_most_valuable_inventory": _most_valuable,
+    "q_offers": lambda _: "had none.",
 }
 """By question."""
 

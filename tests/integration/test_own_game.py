@@ -92,7 +92,7 @@ def test_the_page_leads_from_a_file_to_its_report(stack: Stack, folder: Path) ->
         }
         assert any("10 items, 3 classes" in text for text in said.values())
         report = json.loads((folder / "space-report" / "report.json").read_text())
-        (traded,) = (each for each in report["questions"] if each["name"] == "q02_most_traded_item")
+        (traded,) = (each for each in report["questions"] if each["name"] == "q_most_traded_item")
         assert {row["name"] for row in traded["rows"]} <= names
         assert not any(each["reference"] for each in report["questions"])
         check_player(environment["ENGINE_URL"])

@@ -1,4 +1,4 @@
-"""Golden answers of every question and figure, on real Trino over the real views.
+"""Golden answers of the figures and of the questions about trades, on real Trino over the real views.
 
 Empty, refused, ties, several realms, one player in several states, and dead letters beside them.
 """
@@ -11,8 +11,9 @@ import pytest
 
 from app.contract.events import Side, SideAfter
 from app.contract.reasons import OfferOutcome
+from jobs.lake import cut
+from jobs.lake.questions import stored_questions
 from jobs.lake.trino import SQL
-from jobs.report.answers import of_realm
 from tests.sql.events import (
     Events,
     accepted,
@@ -33,7 +34,8 @@ from tests.sql.events import (
 )
 
 pytestmark = pytest.mark.stack
-FILES = sorted([*(SQL / "questions").glob("*.sql"), *(SQL / "figures").glob("*.sql")])
+FIGURES = sorted((SQL / "figures").glob("*.sql"))
+FILES = [*sorted((SQL / "questions").glob("*.sql")), *FIGURES]
 
 
 def giving(player: int, items: dict[int, int] | None = None, **more: Any) -> SideAfter:
@@ -45,19 +47,19 @@ def wanting(player: int = 2) -> Side:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_an_answer_has_no_parameters_and_its_realm_first(events: Events, path: Path) -> None:
-    head = list(takewhile(lambda line: line.startswith("-- "), path.read_text().splitlines()))
-    assert head[-2] == "-- parameters: none"
-    assert head[-1].startswith("-- order: realm")
-    assert events.result(f"{path.parent.name}/{path.stem}").columns[0] == "realm"
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_realm_without_events_has_no_rows_and_dead_letters_are_no_events(events: Events, path: Path) -> None:
     name = f"{path.parent.name}/{path.stem}"
     assert events.ask(name) == []
     events.insert_dead(b"not an event", None, b"{}")
     assert events.ask(name) == []
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda path: path.stem)
+def test_a_figure_has_no_parameters_and_its_realm_first(events: Events, figure: Path) -> None:
+    head = list(takewhile(lambda line: line.startswith("-- "), figure.read_text().splitlines()))
+    assert head[-2] == "-- parameters: none"
+    assert head[-1].startswith("-- order: realm")
+    assert events.result(f"figures/{figure.stem}").columns[0] == "realm"
 
 
 def test_trades_are_the_accepted_ones_of_each_realm_and_refused_ones_stand_beside_them(events: Events) -> None:
@@ -69,7 +71,7 @@ def test_trades_are_the_accepted_ones_of_each_realm_and_refused_ones_stand_besid
         accepted(9, giving(1), giving(2), realm="other"),
     )
     events.insert_dead(b"half an event")
-    assert events.ask("questions/q01_trades") == [["other", 1, 0, at(9), at(9)], ["r", 2, 1, at(1), at(3)]]
+    assert events.ask("questions/q_trades") == [["other", 1, 0, at(9), at(9)], ["r", 2, 1, at(1), at(3)]]
 
 
 def test_most_traded_counts_units_and_lines_of_accepted_trades_with_ties_in_each_realm(events: Events) -> None:
@@ -84,7 +86,7 @@ def test_most_traded_counts_units_and_lines_of_accepted_trades_with_ties_in_each
         published(1, 6, {5: 6, 6: 3}),
         published(2, 7, {5: 6}),
     )
-    assert events.ask("questions/q02_most_traded_item") == [
+    assert events.ask("questions/q_most_traded_item") == [
         ["other", 9, None, 99, 1, 1, 1],
         ["r", 6, "item 6 v1", 10, 2, 1, 1],
         ["r", 5, "item 5 v2", 10, 1, 1, 2],
@@ -94,7 +96,7 @@ def test_most_traded_counts_units_and_lines_of_accepted_trades_with_ties_in_each
 
 @pytest.mark.parametrize(
     ("name", "measure"),
-    [("q03_most_diverse_inventory", "distinct_items"), ("q04_most_valuable_inventory", "item_value")],
+    [("q_most_diverse_inventory", "distinct_items"), ("q_most_valuable_inventory", "item_value")],
 )
 def test_the_extreme_inventory_is_over_all_states_of_a_realm_with_ties_in_the_order_they_were_reached(
     events: Events, name: str, measure: str
@@ -130,19 +132,23 @@ def test_offers_are_counted_by_how_they_ended_and_the_accepted_share_is_of_those
     ends = [OfferOutcome.DECLINED, OfferOutcome.CANCELLED, OfferOutcome.EXPIRED, OfferOutcome.EXPIRED]
     ended = [closed(number, f"o{number - 6}", end, giving(1), wanting()) for number, end in enumerate(ends, 8)]
     refused = [offer_refused(number, f"o{number}", side(1), side(1)) for number in (12, 13, 14)]
+    gone = closed(18, "o17", OfferOutcome.ACCOUNT_CLOSED, giving(1), wanting())
     events.insert(
         *made,
         accepted(7, giving(1), giving(2), offer_id="o1"),
         *ended,
         *refused,
+        offered(17, "o17", giving(1), wanting()),
+        gone,
         # the acceptance of an offer that was refused leaves it open, and a trade of no offer is none
         rejected(15, side(1), side(2), offer_id="o6"),
         accepted(16, giving(1), giving(2)),
         offered(1, "o1", giving(1), wanting(), realm="other"),
     )
-    assert events.ask("questions/q05_offers") == [
-        ["other", 1, 0, 0, 0, 0, 0, 1, 0.0],
-        ["r", 6, 1, 1, 1, 2, 3, 1, 20.0],
+    assert events.ask("questions/q_offers") == [
+        ["other", 1, 0, 0, 0, 0, 0, 0, 1, 0.0, None],
+        # answered: o1 after 6 seconds, and o2, which was declined, as well
+        ["r", 7, 1, 1, 1, 2, 1, 3, 1, 16.7, 6.0],
     ]
 
 
@@ -170,9 +176,10 @@ def test_a_report_shows_the_rows_of_its_realm_in_their_order(events: Events) -> 
         accepted(1, giving(1, {5: 1}), giving(2, {6: 2})),
         accepted(1, giving(1, {7: 9}), giving(2), realm="another"),
     )
-    answer = events.result("questions/q02_most_traded_item")
-    assert [[*row[:2], row[3]] for row in of_realm(answer, "r").rows] == [["r", 6, 2], ["r", 5, 1]]
-    assert of_realm(answer, "nobody").rows == []
+    (question,) = (each for each in stored_questions() if each.name == "q_most_traded_item")
+    rows = events.run(cut.at(cut.Cut("r", 1), question.text))
+    assert [[*row[:2], row[3]] for row in rows] == [["r", 6, 2], ["r", 5, 1]]
+    assert events.run(cut.at(cut.Cut("nobody", 1), question.text)) == []
 
 
 def test_views_show_what_an_event_says(events: Events) -> None:

@@ -14,6 +14,8 @@ import pytest
 from app.contract.tables import EVENTS, TRADES, VIEWS, Table, View
 from app.errors import HaggleError
 from app.settings import SETTINGS
+from jobs.lake.derived import DERIVED
+from jobs.lake.questions import stored_questions
 from jobs.lake.trino import Lake
 from jobs.local.stack import Stack
 from tests.kafka import free_port
@@ -35,10 +37,12 @@ def test_what_the_streams_made_has_exactly_the_contracts_columns_and_types(lake:
     assert sorted(columns) == sorted(due) if relation is EVENTS else columns == due
 
 
-def test_the_lake_holds_one_table_and_the_views_of_the_contract(lake: Lake) -> None:
+def test_the_lake_holds_the_table_what_is_derived_from_it_and_the_views_and_questions(lake: Lake) -> None:
     sql = "select table_name, table_type from lake.information_schema.tables where table_schema = 'haggle'"
     views = {view.name: "VIEW" for view in VIEWS}
-    assert dict(lake.run(sql).rows) == {EVENTS.name: "BASE TABLE", **views}
+    views |= {question.name: "VIEW" for question in stored_questions()}
+    tables = {table.name: "BASE TABLE" for table in (EVENTS, *DERIVED)}
+    assert dict(lake.run(sql).rows) == {**tables, **views}
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
@@ -50,6 +54,8 @@ def test_a_view_can_be_asked_for_every_column(lake: Lake, view: View) -> None:
 FORBIDDEN = [
     "drop table lake.haggle.events",
     "drop view lake.haggle.trades",
+    "drop view lake.haggle.q_price",
+    "delete from lake.haggle.trade_components",
     "drop schema lake.haggle cascade",
     "alter table lake.haggle.events rename to lake.haggle.gone",
     "alter view lake.haggle.trades rename to lake.haggle.gone",

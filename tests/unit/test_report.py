@@ -1,5 +1,6 @@
 """The words and pictures of the questions, without any rows and of what Trino may answer; the files of a report."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from app.contract.economy import reference_economy
+from jobs.lag import Lag, StageLag
+from jobs.lake.cut import Cut
+from jobs.lake.moment import Moment, waiting_events
+from jobs.lake.questions import stored_questions
 from jobs.lake.trino import SQL, Result
 from jobs.report.answers import Answer, Report
 from jobs.report.questions import QUESTIONS
@@ -16,11 +21,12 @@ from jobs.report.reference import NOTES, is_reference
 from jobs.report.render import write_report
 
 ECONOMY = reference_economy()
+STORED = {question.name: question for question in stored_questions()}
 EACH = pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
 PLAYER = {"player_id": 7, "username": "<b>Zoë</b>", "player_class": "banker"}
 ROWS: dict[str, list[dict[str, Any]]] = {
-    "q01_trades": [{"trades": 10_000, "refused": 12}],
-    "q02_most_traded_item": [
+    "q_trades": [{"trades": 10_000, "refused": 12}],
+    "q_most_traded_item": [
         {"item_id": 6, "name": "Milk", "units": 900, "trade_lines": 800, "rank_by_units": 1, "rank_by_lines": 2},
         {
             "item_id": 5,
@@ -31,9 +37,9 @@ ROWS: dict[str, list[dict[str, Any]]] = {
             "rank_by_lines": 1,
         },
     ],
-    "q03_most_diverse_inventory": [{**PLAYER, "distinct_items": 13}],
-    "q04_most_valuable_inventory": [{**PLAYER, "item_value": 80_000_000}],
-    "q05_offers": [
+    "q_most_diverse_inventory": [{**PLAYER, "distinct_items": 13}],
+    "q_most_valuable_inventory": [{**PLAYER, "item_value": 80_000_000}],
+    "q_offers": [
         {
             "made": 9,
             "refused": 1,
@@ -41,6 +47,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
             "declined": 2,
             "cancelled": 1,
             "expired": 1,
+            "account_closed": 0,
             "still_open": 1,
             "accepted_percent": 50,
         }
@@ -53,8 +60,8 @@ DRAWN: dict[str | None, list[dict[str, Any]]] = {
 }
 
 
-def test_every_question_and_every_figure_of_sql_is_in_the_report_and_no_other() -> None:
-    assert [question.name for question in QUESTIONS] == sorted(path.stem for path in (SQL / "questions").glob("*.sql"))
+def test_every_question_of_the_report_and_every_figure_is_in_sql() -> None:
+    assert {question.name for question in QUESTIONS} <= set(STORED)
     assert {each.figure for each in QUESTIONS if each.figure} == {path.stem for path in (SQL / "figures").glob("*.sql")}
 
 
@@ -75,11 +82,12 @@ def test_the_notes_on_the_reference_run_are_for_the_reference_economy_alone() ->
 
 def test_the_answers_are_said_in_words() -> None:
     said = {question.name: question.answer(ROWS[question.name]) for question in QUESTIONS}
-    assert said["q01_trades"] == "10,000 trades, and 12 refused"
-    assert said["q02_most_traded_item"].startswith("by units Milk (item 6) with 900; by trade lines ")
-    assert said["q03_most_diverse_inventory"] == "13 different items: <b>Zoë</b> (player 7, banker)"
-    assert said["q04_most_valuable_inventory"].startswith("80,000,000 gold: ")
-    assert said["q05_offers"].startswith("9 made: 4 accepted, 2 declined, 1 cancelled, 1 expired, 1 still open; 50 %")
+    assert said["q_trades"] == "10,000 trades, and 12 refused"
+    assert said["q_most_traded_item"].startswith("by units Milk (item 6) with 900; by trade lines ")
+    assert said["q_most_diverse_inventory"] == "13 different items: <b>Zoë</b> (player 7, banker)"
+    assert said["q_most_valuable_inventory"].startswith("80,000,000 gold: ")
+    ended = "4 accepted, 2 declined, 1 cancelled, 1 expired, 0 account closed"
+    assert said["q_offers"].startswith(f"9 made: {ended}, 1 still open; 50 % of those that ended")
     assert some(list("abcdefg")) == "a, b, c, d, e and 2 more"
 
 
@@ -88,10 +96,25 @@ def test_a_report_is_html_and_json_with_a_picture_of_each_question_and_names_tha
     for question in QUESTIONS:
         rows = ROWS[question.name]
         result = Result(list(rows[0]), [list(row.values()) for row in rows], 0.1)
-        sql = (SQL / "questions" / f"{question.name}.sql").read_text()
-        answers.append(Answer(question, sql, result, DRAWN.get(question.figure, rows)))
-    html, data = write_report(Report("main", datetime(2026, 11, 1, tzinfo=UTC), answers), tmp_path)
+        answers.append(Answer(question, STORED[question.name], result, DRAWN.get(question.figure, rows)))
+    moment = Moment(Cut("main", 1_234), datetime(2026, 11, 1, 8, 30, tzinfo=UTC), 5)
+    html, data = write_report(Report(moment, datetime(2026, 11, 1, 9, tzinfo=UTC), answers), tmp_path)
     page = html.read_text()
     assert page.count("<svg") == len(QUESTIONS)
     assert "<b>Zo" not in page
-    assert '"q05_offers"' in data.read_text()
+    assert "As of event 1,234 of realm main, 2026-11-01 08:30:00 UTC; 5 decided events had not landed." in page
+    said = json.loads(data.read_text())
+    assert [question["name"] for question in said["questions"]] == [question.name for question in QUESTIONS]
+    assert (said["realm"], said["sequence"], said["as_of"]) == ("main", 1_234, "2026-11-01T08:30:00+00:00")
+    assert said["waiting"] == 5
+
+
+@pytest.mark.parametrize(("waiting", "said"), [(None, "had not landed is not known."), (1, "; 1 decided event had")])
+def test_a_moment_says_what_had_not_landed_or_that_nobody_knows(waiting: int | None, said: str) -> None:
+    assert said in Moment(Cut("main", 1), datetime(2026, 11, 1, tzinfo=UTC), waiting).text
+
+
+def test_what_waits_is_the_sum_of_the_stages_and_unknown_if_one_is() -> None:
+    stages = [StageLag("outbox", 2, 0.1), StageLag("kafka", 3, None)]
+    assert waiting_events(Lag(stages, 9)) == 5
+    assert waiting_events(Lag([*stages, StageLag("lake", None, None)], None)) is None

@@ -3,17 +3,17 @@
 from typing import Final
 
 from jobs.report.questions import (
-    q01_trades,
-    q02_most_traded_item,
-    q03_most_diverse_inventory,
-    q04_most_valuable_inventory,
-    q05_offers,
+    q_most_diverse_inventory,
+    q_most_traded_item,
+    q_most_valuable_inventory,
+    q_offers,
+    q_trades,
 )
 
 QUESTIONS: Final = (
-    q01_trades.QUESTION,
-    q02_most_traded_item.QUESTION,
-    q03_most_diverse_inventory.QUESTION,
-    q04_most_valuable_inventory.QUESTION,
-    q05_offers.QUESTION,
+    q_trades.QUESTION,
+    q_most_traded_item.QUESTION,
+    q_most_diverse_inventory.QUESTION,
+    q_most_valuable_inventory.QUESTION,
+    q_offers.QUESTION,
 )

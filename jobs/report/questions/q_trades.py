@@ -24,4 +24,4 @@ def _draw(axes: "Axes", rows: Rows) -> None:
     axes.legend(frameon=False)
 
 
-QUESTION: Final = Question("q01_trades", _answer, _draw, figure="f01_trades_over_time")
+QUESTION: Final = Question("q_trades", _answer, _draw, figure="f01_trades_over_time")

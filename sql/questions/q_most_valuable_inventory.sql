@@ -1,9 +1,17 @@
 -- question: Who ever held the most valuable inventory (gold value of all items at once)?
+-- family: wealth
 -- grain: one row per realm and player that ever reached the highest value of the realm; ties are all shown
 -- counted: every state that a player was ever in, by the catalog of then, the state at creation included; the first
 --          time it was reached
 -- parameters: none
 -- order: realm, who reached it first, then player_id
+-- column realm varchar: the unit of atomicity
+-- column player_id bigint: the player
+-- column username varchar: its newest name; null once it is forgotten
+-- column player_class varchar: its class
+-- column item_value bigint: gold value of all items held at once
+-- column version bigint: the version of the player's state that first had it
+-- column occurred_at timestamp(6) with time zone: when that was reached first
 with highest as (
     select
         realm,

@@ -19,4 +19,4 @@ def _draw(axes: "Axes", rows: Rows) -> None:
     axes.set_xscale("log")
 
 
-QUESTION: Final = Question("q04_most_valuable_inventory", _answer, _draw, figure="f04_value_by_class")
+QUESTION: Final = Question("q_most_valuable_inventory", _answer, _draw, figure="f04_value_by_class")

@@ -28,4 +28,4 @@ def _draw(axes: "Axes", rows: Rows) -> None:
     axes.tick_params(axis="y", labelsize=7)
 
 
-QUESTION: Final = Question("q02_most_traded_item", _answer, _draw)
+QUESTION: Final = Question("q_most_traded_item", _answer, _draw)

@@ -7,7 +7,7 @@ from jobs.report.questions.question import INK, Question, Rows
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_ENDED: Final = ("accepted", "declined", "cancelled", "expired")
+_ENDED: Final = ("accepted", "declined", "cancelled", "expired", "account_closed")
 
 
 def _answer(rows: Rows) -> str:
@@ -16,16 +16,20 @@ def _answer(rows: Rows) -> str:
     row = rows[0]
     if not row["made"]:
         return f"none was made, and {row['refused']:,} refused"
-    ended = ", ".join(f"{row[status]:,} {status}" for status in _ENDED)
+    ended = ", ".join(f"{row[status]:,} {_word(status)}" for status in _ENDED)
     share = f"{row['accepted_percent']} % of those that ended were accepted"
     return f"{row['made']:,} made: {ended}, {row['still_open']:,} still open; {share}; and {row['refused']:,} refused"
+
+
+def _word(status: str) -> str:
+    return status.replace("_", " ")
 
 
 def _draw(axes: "Axes", rows: Rows) -> None:
     row = rows[0] if rows else {}
     upwards = (*_ENDED, "still_open")[::-1]
-    axes.barh([status.replace("_", " ") for status in upwards], [row.get(status, 0) for status in upwards], color=INK)
+    axes.barh([_word(status) for status in upwards], [row.get(status, 0) for status in upwards], color=INK)
     axes.set_xlabel("offers")
 
 
-QUESTION: Final = Question("q05_offers", _answer, _draw)
+QUESTION: Final = Question("q_offers", _answer, _draw)

@@ -18,4 +18,4 @@ def _draw(axes: "Axes", rows: Rows) -> None:
     axes.set_ylabel("players")
 
 
-QUESTION: Final = Question("q03_most_diverse_inventory", _answer, _draw, figure="f03_diversity")
+QUESTION: Final = Question("q_most_diverse_inventory", _answer, _draw, figure="f03_diversity")

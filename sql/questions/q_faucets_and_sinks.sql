@@ -1,0 +1,112 @@
+-- question: Where did gold and items come from, and where did they go?
+-- family: money
+-- grain: one row per realm, thing (gold, or an item) and reason for which the game gave or took it
+-- counted: what creations brought and accepted adjustments gave and took. Beside it what players hold, by the newest
+--          state of each (of an item: the newest that names it); what a trade moved stays among them. A thing that
+--          players hold though the game never gave it has a row without a reason
+-- parameters: none
+-- order: realm, gold first, then item_id, reason
+-- column realm varchar: the unit of atomicity
+-- column item_id bigint: the item; null is gold
+-- column thing varchar: gold, or the item's name; null if it was in no catalog
+-- column reason varchar: creation, or the reason of the adjustments
+-- column given bigint: gold or units given for this reason
+-- column taken bigint: gold or units taken for this reason
+-- column supply bigint: given less taken, for all reasons together
+-- column held bigint: gold or units that all players hold
+-- column residual bigint: supply less held: must be 0
+with ledger as (
+    -- item 0 is gold
+    select
+        realm,
+        cast(0 as bigint) as item_id,
+        coalesce(adjustment_reason, 'creation') as reason,
+        if(event_type = 'player_created', state.gold, given.gold) as given,
+        coalesce(taken.gold, 0) as taken,
+        0 as held
+    from lake.haggle.events
+    where event_type in ('player_created', 'player_adjusted')
+    union all
+    select
+        events.realm,
+        line.item_id as item_id,
+        'creation' as reason,
+        line.quantity as given,
+        0 as taken,
+        0 as held
+    from lake.haggle.events
+    cross join unnest(events.state.items) as line (item_id, quantity)
+    where events.event_type = 'player_created'
+    union all
+    select
+        realm,
+        item_id,
+        adjustment_reason as reason,
+        if(direction = 'given', quantity, 0) as given,
+        if(direction = 'taken', quantity, 0) as taken,
+        0 as held
+    from lake.haggle.adjustment_lines
+    where status = 'accepted'
+    union all
+    select
+        realm,
+        cast(0 as bigint) as item_id,
+        cast(null as varchar) as reason,
+        0 as given,
+        0 as taken,
+        max_by(gold, version) as held
+    from lake.haggle.player_states
+    group by realm, player_id
+    union all
+    select
+        states.realm,
+        line.item_id as item_id,
+        cast(null as varchar) as reason,
+        0 as given,
+        0 as taken,
+        max_by(line.quantity, states.version) as held
+    from lake.haggle.player_states as states
+    cross join unnest(states.items) as line (item_id, quantity)
+    group by states.realm, states.player_id, line.item_id
+),
+
+by_reason as (
+    select
+        realm,
+        item_id,
+        reason,
+        sum(given) as given,
+        sum(taken) as taken,
+        sum(held) as held
+    from ledger
+    group by realm, item_id, reason
+),
+
+totals as (
+    select
+        realm,
+        item_id,
+        reason,
+        given,
+        taken,
+        sum(given - taken) over (partition by realm, item_id) as supply,
+        sum(held) over (partition by realm, item_id) as held,
+        count_if(given + taken > 0) over (partition by realm, item_id) as reasons
+    from by_reason
+)
+
+select
+    totals.realm,
+    nullif(totals.item_id, 0) as item_id,
+    if(totals.item_id = 0, 'gold', items.name) as thing,
+    totals.reason,
+    totals.given,
+    totals.taken,
+    totals.supply,
+    totals.held,
+    totals.supply - totals.held as residual
+from totals
+left join lake.haggle.items
+    on totals.realm = items.realm and totals.item_id = items.item_id
+where totals.given + totals.taken > 0 or (totals.reason is null and totals.reasons = 0 and totals.held > 0)
+order by totals.realm, totals.item_id, totals.reason

@@ -1,0 +1,76 @@
+-- question: Who holds each item, and how often does it change hands?
+-- family: items and prices
+-- grain: one row per realm and item that was ever held or traded
+-- counted: units by the newest state that names the item, of each player; units of accepted trades, both sides
+-- parameters: none
+-- order: realm, item_id
+-- column realm varchar: the unit of atomicity
+-- column item_id bigint: the item
+-- column name varchar: its name; null if it was in no catalog
+-- column units_held bigint: units that all players hold
+-- column holders bigint: players that hold any
+-- column units_traded bigint: units that accepted trades moved
+-- column velocity double: how often a unit changed hands: units traded divided by units held; null if none is held
+-- column hhi double: Herfindahl index of the holdings: the sum of the squares of the holders' shares, 1 if one has all
+-- column top_holder_share double: share of the player that holds most
+with holdings as (
+    select
+        states.realm,
+        line.item_id as item_id,
+        max_by(line.quantity, states.version) as units
+    from lake.haggle.player_states as states
+    cross join unnest(states.items) as line (item_id, quantity)
+    group by states.realm, states.player_id, line.item_id
+),
+
+held as (
+    select
+        realm,
+        item_id,
+        sum(units) as units,
+        count_if(units > 0) as holders,
+        sum(cast(units as double) * units) as squares,
+        max(units) as most
+    from holdings
+    group by realm, item_id
+),
+
+traded as (
+    select
+        realm,
+        item_id,
+        sum(quantity) as units
+    from lake.haggle.trade_lines
+    where status = 'accepted'
+    group by realm, item_id
+),
+
+moved as (
+    select
+        coalesce(held.realm, traded.realm) as realm,
+        coalesce(held.item_id, traded.item_id) as item_id,
+        coalesce(held.units, 0) as units_held,
+        coalesce(held.holders, 0) as holders,
+        coalesce(traded.units, 0) as units_traded,
+        nullif(cast(held.units as double), 0) as units,
+        held.squares,
+        held.most
+    from held
+    full join traded
+        on held.realm = traded.realm and held.item_id = traded.item_id
+)
+
+select
+    moved.realm,
+    moved.item_id,
+    items.name,
+    moved.units_held,
+    moved.holders,
+    moved.units_traded,
+    moved.units_traded / moved.units as velocity,
+    moved.squares / moved.units / moved.units as hhi,
+    moved.most / moved.units as top_holder_share
+from moved
+left join lake.haggle.items
+    on moved.realm = items.realm and moved.item_id = items.item_id
+order by moved.realm, moved.item_id

@@ -1,0 +1,77 @@
+-- question: How many of the players of a week still trade later?
+-- family: players
+-- grain: one row per realm, week in which players were created, and week from then on in which the realm had a trade
+-- counted: players that had a part in an accepted trade in the week; weeks begin on Monday (UTC), and the newest one
+--          may not be over. A week in which nobody of the realm traded has no row
+-- parameters: none
+-- order: realm, cohort_week, weeks_since
+-- column realm varchar: the unit of atomicity
+-- column cohort_week date: the Monday of the week in which the players were created
+-- column weeks_since bigint: weeks from then; 0 is the week of their creation
+-- column players bigint: players that were created in the week
+-- column trading bigint: of them, those that traded in the later week
+-- column share double: trading divided by players
+with active as (
+    select distinct
+        trades.realm,
+        trader.player_id,
+        cast(date_trunc('week', trades.occurred_at) as date) as active_week
+    from lake.haggle.trades
+    cross join unnest(array[trades.player_1_id, trades.player_2_id]) as trader (player_id)
+    where trades.status = 'accepted'
+),
+
+newcomers as (
+    select
+        realm,
+        player_id,
+        cast(date_trunc('week', created_at) as date) as cohort_week
+    from lake.haggle.players
+),
+
+-- a row per cohort and week: also of players that were created and never traded, and of weeks without them
+counts as (
+    select
+        active.realm,
+        newcomers.cohort_week,
+        active.active_week,
+        count(*) as trading
+    from active
+    inner join newcomers
+        on active.realm = newcomers.realm and active.player_id = newcomers.player_id
+    group by active.realm, newcomers.cohort_week, active.active_week
+),
+
+cohorts as (
+    select
+        realm,
+        cohort_week,
+        count(*) as players
+    from newcomers
+    group by realm, cohort_week
+),
+
+weeks as (
+    select distinct
+        realm,
+        cast(date_trunc('week', occurred_at) as date) as active_week
+    from lake.haggle.trades
+    where status = 'accepted'
+)
+
+select
+    cohorts.realm,
+    cohorts.cohort_week,
+    date_diff('week', cohorts.cohort_week, weeks.active_week) as weeks_since,
+    cohorts.players,
+    coalesce(counts.trading, 0) as trading,
+    coalesce(counts.trading, 0) / cast(cohorts.players as double) as share
+from cohorts
+inner join weeks
+    on cohorts.realm = weeks.realm and cohorts.cohort_week <= weeks.active_week
+left join counts
+    on
+        cohorts.realm = counts.realm
+        and cohorts.cohort_week = counts.cohort_week
+        and weeks.active_week = counts.active_week
+order by cohorts.realm, cohorts.cohort_week, weeks.active_week

@@ -1,0 +1,105 @@
+"""The questions on real Trino, over logs that the streams have landed, beside the independent ones in plain Python."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import pytest
+from kafka import KafkaProducer
+
+from app.contract.events import Event, decode_event
+from app.relay.topic import realm_partition
+from app.settings import Settings
+from jobs.economy.behaviours.folder import write_plan
+from jobs.economy.behaviours.plan import Setting
+from jobs.economy.log import EVENTS_FILE
+from jobs.lake.cut import Cut, at
+from jobs.lake.questions import StoredQuestion, stored_questions
+from jobs.lake.trino import Lake
+from jobs.local.stack import Stack
+from tests import questions
+from tests.conftest import wait_until
+from tests.economy import ECONOMY
+from tests.unit.test_questions import assert_alike, assert_sums
+
+pytestmark = pytest.mark.stack
+SEEDS = (11, 12, 13)
+EACH = pytest.mark.parametrize("question", stored_questions(), ids=lambda question: question.name)
+COMPONENTS = ("components", "largest_component", "largest_component_share", "components_sequence")
+
+
+class Landed:
+    """Realms of the shared lake, each with a log of its own."""
+
+    def __init__(self, lake: Lake, logs: dict[str, list[Event]]) -> None:
+        self.lake = lake
+        self.logs = logs
+
+
+@pytest.fixture(scope="module")
+def landed(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Landed:
+    settings = stack.settings()
+    lake = Lake(settings)
+    logs = {}
+    for seed in SEEDS:
+        folder = tmp_path_factory.mktemp("log")
+        write_plan(ECONOMY, Setting(players=120, trades=1_500, days=20, seed=seed), folder)
+        lines = (folder / EVENTS_FILE).read_bytes().splitlines()
+        events = [decode_event(line) for line in lines]
+        logs[events[0].realm] = events
+        publish(settings, events[0].realm, lines)
+    for realm, events in logs.items():
+        wait_until(partial(is_landed, lake, realm, len(events)), 120, pause_s=1)
+    return Landed(lake, logs)
+
+
+def is_landed(lake: Lake, realm: str, events: int) -> bool:
+    return lake.run(f"select count(*) from lake.haggle.events where realm = '{realm}'").rows == [[events]]
+
+
+def publish(settings: Settings, realm: str, lines: list[bytes]) -> None:
+    """As the relay does, but without its transactions."""
+    producer = KafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers.split(","))
+    partition = realm_partition(realm, len(producer.partitions_for(settings.kafka_topic)))
+    for line in lines:
+        producer.send(settings.kafka_topic, key=realm.encode(), value=line, partition=partition)
+    producer.flush()
+    producer.close()
+
+
+@EACH
+def test_trino_and_plain_python_answer_alike(landed: Landed, question: StoredQuestion) -> None:
+    for realm, events in landed.logs.items():
+        result = landed.lake.run(at(Cut(realm, len(events)), question.text))
+        assert result.columns == [column.name for column in question.columns]
+        due = questions.answer(question.name, events)
+        assert due
+        # what maintenance adds it may not have added yet
+        places = [place for place, name in enumerate(result.columns) if name not in COMPONENTS]
+        assert_alike(*([[row[place] for place in places] for row in rows] for rows in (result.rows, due)))
+
+
+@EACH
+def test_a_view_has_the_columns_of_the_header_and_the_rows_of_the_file(
+    landed: Landed, question: StoredQuestion
+) -> None:
+    described = [row[:2] for row in landed.lake.run(f"describe lake.haggle.{question.name}").rows]
+    assert described == [[column.name, column.type.trino] for column in question.columns]
+    realms = ", ".join(f"'{realm}'" for realm in landed.logs)
+    asked = landed.lake.run(f"select * from lake.haggle.{question.name} where realm in ({realms})")
+    assert asked.columns == [column.name for column in question.columns]
+    rows = [row for row in landed.lake.run(question.text).rows if row[0] in landed.logs]
+    assert {row[0] for row in rows} == set(landed.logs)
+    # a view does not keep an order
+    assert_alike(sorted(asked.rows, key=without_fractions), sorted(rows, key=without_fractions))
+
+
+def without_fractions(row: Sequence[Any]) -> list[str]:
+    return [str(value) for value in row if not isinstance(value, float)]
+
+
+def test_families_asked_of_one_moment_add_up(landed: Landed) -> None:
+    for realm, events in landed.logs.items():
+        cut = Cut(realm, len(events) - 7)
+        asked = {each.name: landed.lake.run(at(cut, each.text)).records() for each in stored_questions()}
+        assert_sums(asked)
