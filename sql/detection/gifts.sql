@@ -1,6 +1,6 @@
 -- detection: in which trades did one player give much more than it got?
 -- grain: one row per trade in which one side was worth three times the other and more, and at least 20 gold
--- counted: accepted trades but barters, which many do blindly; items at the price of the day, if five were sold, or list value
+-- counted: accepted trades but barters, items at the price of the day, if five were sold, or at list value
 -- parameters: none
 -- order: sequence
 with sales as (
@@ -89,7 +89,10 @@ directed as (
         exchanges.*,
         value_1 >= value_2 as from_1
     from exchanges
-    where not is_barter and greatest(value_1, value_2) >= 20 and greatest(value_1, value_2) >= 3 * least(value_1, value_2)
+    where
+        not is_barter
+        and greatest(value_1, value_2) >= 20
+        and greatest(value_1, value_2) >= 3 * least(value_1, value_2)
 )
 
 select
