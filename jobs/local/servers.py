@@ -527,13 +527,15 @@ def _is_ok(url: str) -> bool:
 _TRINO_RULES: Final = """\
 {
   "catalogs": [
-    {"catalog": "lake|ledger", "allow": "read-only"},
+    {"catalog": "ledger", "allow": "read-only"},
     {"allow": "all"}
   ],
   "system_information": [{"allow": ["read", "write"]}]
 }
 """
-"""Who asks does not write, and sends no statements past Trino; without the last rule no worker would shut down."""
+"""Who asks does not write to the ledger, nor sends it statements past Trino (the lake is read-only by its connector,
+which still shows how a view is made); without the last rule no worker would shut down.
+"""
 
 _LOG4J2: Final = """\
 rootLogger.level=warn
