@@ -54,9 +54,16 @@ def prepare_lake(spark: SparkSession) -> None:
     add_missing_columns(spark, table)
     set_properties = ", ".join(f"'{name}' = '{value}'" for name, value in PROPERTIES.items())
     spark.sql(f"alter table {table} set tblproperties ({set_properties})")
-    derived.prepare(spark)
     for view in VIEWS:
         _replace_view(spark, view.name, view.columns, view.query())
+
+
+def prepare_questions(spark: SparkSession) -> None:
+    """Makes the questions as views, and the tables that maintenance keeps for them.
+
+    Two dozen commits, which take longer than all else at a first start, and which no event waits for.
+    """
+    derived.prepare(spark)
     for question in stored_questions():
         _replace_view(spark, question.name, question.columns, question.sql)
 

@@ -27,7 +27,7 @@ from app.errors import HaggleError
 from app.health import serve
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
-from jobs.lake.tables import prepare_lake
+from jobs.lake.tables import prepare_lake, prepare_questions
 from jobs.streams.landing import Landing, warm_up
 from jobs.streams.lock import DriverLock
 from jobs.streams.progress import HANG_S, Progress
@@ -196,6 +196,16 @@ def _prepare(spark: SparkSession, settings: Settings, progress: Progress) -> Non
             return
 
 
+def _prepare_questions(spark: SparkSession) -> None:
+    """Makes the questions' views beside the query; what fails is made at the next start."""
+    try:
+        prepare_questions(spark)
+    except (PySparkException, Py4JError) as error:
+        _log.warning("the questions' views are not made", extra={"context": {"error": words_of(error)}})
+    else:
+        _log.info("the questions' views are made")
+
+
 def main() -> None:
     """Lands events until SIGTERM.
 
@@ -219,6 +229,7 @@ def main() -> None:
     except HaggleError as error:
         _log.error("the streams refuse to start", extra={"context": {"error": str(error)}})
         sys.exit(1)
+    threading.Thread(target=_prepare_questions, args=(spark,), name="questions", daemon=True).start()
     warm_up(spark)
     lock.wait_out()
     Stream(spark, settings, progress).run()

@@ -18,6 +18,7 @@ from jobs.lake.derived import DERIVED
 from jobs.lake.questions import stored_questions
 from jobs.lake.trino import Lake
 from jobs.local.stack import Stack
+from tests.conftest import wait_until
 from tests.kafka import free_port
 
 pytestmark = pytest.mark.stack
@@ -42,6 +43,8 @@ def test_the_lake_holds_the_table_what_is_derived_from_it_and_the_views_and_ques
     views = {view.name: "VIEW" for view in VIEWS}
     views |= {question.name: "VIEW" for question in stored_questions()}
     tables = {table.name: "BASE TABLE" for table in (EVENTS, *DERIVED)}
+    # the questions' views are made beside the query, after the streams are ready
+    wait_until(lambda: len(lake.run(sql).rows) >= len(tables) + len(views), 180, pause_s=1)
     assert dict(lake.run(sql).rows) == {**tables, **views}
 
 
