@@ -5,7 +5,7 @@ It keeps what players hold, so that the states in its events are right, and has 
 
 import json
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -28,8 +28,9 @@ from app.contract.events import (
     SideAfter,
     State,
     TradeAccepted,
+    TradeRejected,
 )
-from app.contract.reasons import AdjustmentReason
+from app.contract.reasons import AdjustmentReason, Rejection
 from jobs.economy.log import EVENTS_FILE, INNOCENT_FILE, LABELS_FILE
 
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,7 +50,7 @@ class Game:
     def __init__(self) -> None:
         self._holdings: list[dict[int, int]] = []
         self._versions: list[int] = []
-        self._told: list[tuple[float, int, Any]] = []
+        self._told: list[tuple[float, int, Callable[..., Event], tuple[Any, ...]]] = []
         self._events: list[Event] = []
         self.labels: list[dict[str, Any]] = []
         self.innocents: list[dict[str, Any]] = []
@@ -66,11 +67,15 @@ class Game:
 
     def trade(self, at_s: float, one: int, gives: Amounts, other: int, gets: Amounts | None = None) -> None:
         """`one` gives, and gets from `other`."""
-        self._told.append((at_s, len(self._told), (one, dict(gives), other, dict(gets or {}))))
+        self._tell(at_s, self._traded, one, dict(gives), other, dict(gets or {}))
+
+    def refused(self, at_s: float, one: int, gives: Amounts, other: int, gets: Amounts | None = None) -> None:
+        """The same is asked for, and `one` does not have what it would give."""
+        self._tell(at_s, self._refused, one, dict(gives), other, dict(gets or {}))
 
     def reward(self, at_s: float, player: int, amounts: Amounts) -> None:
         """The game gives."""
-        self._told.append((at_s, len(self._told), (player, dict(amounts))))
+        self._tell(at_s, self._rewarded, player, dict(amounts))
 
     def crowd(self, days: int = 5, players: int = 60, seed: int = 1) -> list[int]:
         """Players who sell each other an item now and then, by day, at about its value."""
@@ -106,13 +111,16 @@ class Game:
                     **self._envelope(0),
                 )
             )
-        for at_s, _, what in sorted(self._told, key=lambda told: told[:2]):
-            self._events.append(self._traded(at_s, *what) if len(what) == 4 else self._rewarded(at_s, *what))
+        for at_s, _, event, what in sorted(self._told, key=lambda told: told[:2]):
+            self._events.append(event(at_s, *what))
         lines = b"\n".join(map(msgspec.json.encode, self._events))
         (folder / EVENTS_FILE).write_bytes(lines + b"\n")
         (folder / LABELS_FILE).write_text(_lines(self.labels))
         (folder / INNOCENT_FILE).write_text(_lines(self.innocents))
         return folder
+
+    def _tell(self, at_s: float, event: Callable[..., Event], *what: Any) -> None:
+        self._told.append((at_s, len(self._told), event, what))
 
     def _envelope(self, at_s: float) -> dict[str, Any]:
         sequence = len(self._events) + 1
@@ -176,6 +184,16 @@ class Game:
             sides.append(SideAfter(**fields, state=self._state(player, changed)))
         envelope = self._envelope(at_s)
         return TradeAccepted(trade_id=f"t{envelope['sequence']}", player_1=sides[0], player_2=sides[1], **envelope)
+
+    def _refused(self, at_s: float, one: int, gives: Amounts, other: int, gets: Amounts) -> TradeRejected:
+        envelope = self._envelope(at_s)
+        return TradeRejected(
+            trade_id=f"t{envelope['sequence']}",
+            reason=Rejection.INSUFFICIENT_ITEMS,
+            player_1=self._side(one, gives),
+            player_2=self._side(other, gets),
+            **envelope,
+        )
 
     def _rewarded(self, at_s: float, player: int, amounts: Amounts) -> PlayerAdjusted:
         self._change(player, amounts, 1)

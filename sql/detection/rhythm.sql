@@ -1,12 +1,14 @@
 -- detection: who acts like a clock?
--- grain: one row per player and eight days (every four anew) with 25 pauses, and per length up to which actions are one
+-- grain: one row per player and eight days (every four anew) with 25 pauses, per length up to which actions are one, of
+--        all it does (item 0), and of its sales of one item alone
 -- counted: trades asked for or taken part in, offers made, and adjustments; pauses of two hours at most
 -- parameters: none
--- order: player_id, since, within_s
+-- order: player_id, since, within_s, item_id
 with actions as (
     select
         realm,
         player_1.player_id as player_id,
+        0 as item_id,
         occurred_at
     from lake.haggle.events
     where event_type in ('trade_accepted', 'trade_rejected', 'offer_made')
@@ -14,6 +16,7 @@ with actions as (
     select
         realm,
         player_2.player_id as player_id,
+        0 as item_id,
         occurred_at
     from lake.haggle.events
     where event_type in ('trade_accepted', 'trade_rejected')
@@ -21,9 +24,23 @@ with actions as (
     select
         realm,
         player_id,
+        0 as item_id,
         occurred_at
     from lake.haggle.events
     where event_type = 'player_adjusted'
+    union all
+    select
+        trades.realm,
+        lines.player_id,
+        lines.item_id,
+        trades.occurred_at
+    from lake.haggle.trades
+    inner join lake.haggle.trade_lines as lines
+        on trades.realm = lines.realm and trades.sequence = lines.sequence
+    where
+        trades.status = 'accepted'
+        and trades.player_1_lines + trades.player_2_lines = 1
+        and trades.player_1_gold + trades.player_2_gold > 0
 ),
 
 windows as (
@@ -31,6 +48,7 @@ windows as (
     select
         realm,
         player_id,
+        item_id,
         occurred_at,
         cast(floor(to_unixtime(occurred_at) / (4 * 86400)) as bigint) as since
     from actions
@@ -38,6 +56,7 @@ windows as (
     select
         realm,
         player_id,
+        item_id,
         occurred_at,
         cast(floor(to_unixtime(occurred_at) / (4 * 86400)) as bigint) - 1 as since
     from actions
@@ -47,11 +66,12 @@ followed as (
     select
         realm,
         player_id,
+        item_id,
         since,
         occurred_at,
         to_unixtime(occurred_at) as at_s,
         to_unixtime(occurred_at) - lag(to_unixtime(occurred_at)) over (
-            partition by realm, player_id, since order by occurred_at
+            partition by realm, player_id, item_id, since order by occurred_at
         ) as pause_s
     from windows
 ),
@@ -72,10 +92,11 @@ starts as (
     select
         realm,
         player_id,
+        item_id,
         since,
         within_s,
         at_s,
-        at_s - lag(at_s) over (partition by realm, player_id, since, within_s order by occurred_at) as pause_s
+        at_s - lag(at_s) over (partition by realm, player_id, item_id, since, within_s order by occurred_at) as pause_s
     from lengths
     where pause_s is null or pause_s > within_s
 ),
@@ -84,11 +105,12 @@ pauses as (
     select
         realm,
         player_id,
+        item_id,
         since,
         within_s,
         at_s,
         pause_s,
-        pause_s / lag(pause_s) over (partition by realm, player_id, since, within_s order by at_s) as ratio
+        pause_s / lag(pause_s) over (partition by realm, player_id, item_id, since, within_s order by at_s) as ratio
     from starts
     where pause_s <= 7200
 ),
@@ -97,12 +119,13 @@ medians as (
     select
         realm,
         player_id,
+        item_id,
         since,
         within_s,
         count(*) as pauses,
         element_at(array_sort(array_agg(pause_s)), cast(floor((count(*) + 1) / 2e0) as integer)) as median_s
     from pauses
-    group by realm, player_id, since, within_s
+    group by realm, player_id, item_id, since, within_s
     having count(*) >= 25
 ),
 
@@ -110,6 +133,7 @@ stretches as (
     select
         pauses.realm,
         pauses.player_id,
+        pauses.item_id,
         pauses.since,
         pauses.within_s,
         medians.pauses,
@@ -117,13 +141,15 @@ stretches as (
         pauses.pause_s,
         if(pauses.ratio between 0.75 and 1.33, 1, 0) as is_even,
         sum(if(pauses.ratio between 0.75 and 1.33, 0, 1)) over (
-            partition by pauses.realm, pauses.player_id, pauses.since, pauses.within_s order by pauses.at_s
+            partition by pauses.realm, pauses.player_id, pauses.item_id, pauses.since, pauses.within_s
+            order by pauses.at_s
         ) as stretch
     from pauses
     inner join medians
         on
             pauses.realm = medians.realm
             and pauses.player_id = medians.player_id
+            and pauses.item_id = medians.item_id
             and pauses.since = medians.since
             and pauses.within_s = medians.within_s
 ),
@@ -132,6 +158,7 @@ stretched as (
     select
         realm,
         player_id,
+        item_id,
         since,
         within_s,
         pauses,
@@ -140,13 +167,14 @@ stretched as (
         sum(is_even) as even,
         count_if(pause_s between 0.75 * median_s and 1.25 * median_s) as near_median
     from stretches
-    group by realm, player_id, since, within_s, pauses, median_s, stretch
+    group by realm, player_id, item_id, since, within_s, pauses, median_s, stretch
 ),
 
 evenness as (
     select
         realm,
         player_id,
+        item_id,
         since,
         within_s,
         pauses,
@@ -154,7 +182,7 @@ evenness as (
         max(even) as longest_even,
         cast(sum(near_median) as double) / pauses as near_median_share
     from stretched
-    group by realm, player_id, since, within_s, pauses, median_s
+    group by realm, player_id, item_id, since, within_s, pauses, median_s
 ),
 
 days as (
@@ -165,6 +193,7 @@ days as (
         date_trunc('day', occurred_at) as active_on,
         count(distinct date_trunc('hour', occurred_at)) as active_hours
     from windows
+    where item_id = 0
     group by realm, player_id, since, date_trunc('day', occurred_at)
 ),
 
@@ -187,6 +216,7 @@ select
     evenness.player_id,
     evenness.since,
     evenness.within_s,
+    evenness.item_id,
     evenness.pauses,
     evenness.median_s,
     evenness.longest_even,
@@ -198,4 +228,4 @@ inner join hours
         evenness.realm = hours.realm
         and evenness.player_id = hours.player_id
         and evenness.since = hours.since
-order by evenness.player_id, evenness.since, evenness.within_s
+order by evenness.player_id, evenness.since, evenness.within_s, evenness.item_id

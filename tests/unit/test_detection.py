@@ -50,6 +50,33 @@ def test_a_trade_that_comes_five_times_within_a_second_is_duplication_by_both(fo
     assert [len(suspect.trades) for suspect in suspects] == [5, 5]
 
 
+def test_copies_that_are_refused_count_as_copies(found: Found) -> None:
+    game = Game()
+    one, other = game.player({1: 2}), game.player({GOLD: 900})
+    game.trade(NOON_S, one, {1: 2}, other, {GOLD: 20})
+    for n in range(1, 5):
+        game.refused(NOON_S + 0.2 * n, one, {1: 2}, other, {GOLD: 20})
+    assert of(Cheat.DUPLICATION, found(game)) == {one, other}
+
+
+def test_gifts_that_come_again_a_little_varied_within_seconds_are_duplication(found: Found) -> None:
+    game = Game()
+    one, other = game.players(2, RICH)
+    for turn in range(2):
+        for n in range(2):
+            game.trade(NOON_S + 9_000 * turn + 2.5 * n, one, {1: 20 - n}, other)
+    assert of(Cheat.DUPLICATION, found(game)) == {one, other}
+
+
+def test_equal_lots_that_are_paid_for_are_no_duplication(found: Found) -> None:
+    game = Game()
+    merchant, buyer = game.players(2, RICH)
+    for turn in range(8):
+        for n in range(3):
+            game.trade(NOON_S + 9_000 * turn + 2.5 * n, merchant, {1: 4}, buyer, {GOLD: 40})
+    assert of(Cheat.DUPLICATION, found(game)) == set()
+
+
 def test_who_buys_once_of_a_duper_of_many_is_not_suspected(found: Found) -> None:
     game = Game()
     duper, *buyers = game.players(4, RICH)
@@ -59,7 +86,7 @@ def test_who_buys_once_of_a_duper_of_many_is_not_suspected(found: Found) -> None
     assert of(Cheat.DUPLICATION, found(game)) == {duper}
 
 
-@pytest.mark.parametrize(("copies", "apart_s"), [(2, 0.8), (9, 1.5)])
+@pytest.mark.parametrize(("copies", "apart_s"), [(2, 0.4), (9, 1.5)])
 def test_a_double_click_and_an_impatient_finger_are_no_duplication(found: Found, copies: int, apart_s: float) -> None:
     game = Game()
     one, other = game.players(2, RICH)
@@ -139,6 +166,20 @@ def test_the_bank_of_a_guild_whose_members_take_out_again_sells_no_gold(found: F
     assert of(Cheat.GOLD_SELLING, found(game)) == set()
 
 
+def test_the_bank_of_a_guild_whose_members_pay_in_little_and_often_sells_no_gold(found: Found) -> None:
+    game = Game()
+    rich, poor, bank = game.players(2, {GOLD: 1_000}), game.players(3, {GOLD: 500}), game.player({GOLD: 5_000})
+    for day in range(4):
+        at_s = day * DAY_S + NOON_S
+        for member in rich:
+            game.reward(at_s, member, {GOLD: 900})
+            game.trade(at_s + 60, member, {GOLD: 900}, bank)
+        for place, member in enumerate(poor):
+            game.trade(at_s + 3_000 * place + 300, member, {GOLD: 21}, bank)
+            game.trade(at_s + 3_000 * place + 900, bank, {GOLD: 600}, member)
+    assert of(Cheat.GOLD_SELLING, found(game)) == set()
+
+
 def test_a_giver_of_prizes_sells_no_gold(found: Found) -> None:
     game = Game()
     host, *winners = game.player({GOLD: 90_000}), *game.players(12, {GOLD: 900})
@@ -183,7 +224,7 @@ def test_a_friend_who_lends_an_item_for_nothing_washes_nothing(found: Found) -> 
 # ---------------------------------------------------------------- price manipulation
 
 
-def corner(game: Game, cartel: list[int]) -> None:
+def corner(game: Game, cartel: list[int], ask: int = 1_200, sold: int = 20) -> None:
     sellers, buyers = game.players(20, {GOLD: 500, 15: 50}), game.players(20, {GOLD: 90_000})
     for day in range(6):
         for place, (seller, buyer) in enumerate(zip(sellers, buyers, strict=True)):
@@ -192,7 +233,8 @@ def corner(game: Game, cartel: list[int]) -> None:
         for turn in range(20):
             seller, buyer = sellers[turn], buyers[turn]
             game.trade(2 * DAY_S + NOON_S + 900 * turn + place, seller, {15: 1}, member, {GOLD: 600})
-            game.trade(4 * DAY_S + NOON_S + 900 * turn + place, member, {15: 1}, buyer, {GOLD: 1_200})
+            if turn < sold:
+                game.trade(4 * DAY_S + NOON_S + 900 * turn + place, member, {15: 1}, buyer, {GOLD: ask})
 
 
 def test_accounts_that_buy_an_item_up_and_dump_it_together_are_a_cartel(found: Found) -> None:
@@ -202,6 +244,22 @@ def test_accounts_that_buy_an_item_up_and_dump_it_together_are_a_cartel(found: F
     assert of(Cheat.PRICE_MANIPULATION, found(game)) == set(cartel)
 
 
+def test_who_is_talked_into_buying_much_dearer_than_others_is_the_victim_of_a_cartel(found: Found) -> None:
+    game = Game()
+    cartel = game.players(3, {GOLD: 90_000})
+    corner(game, cartel, ask=560, sold=19)
+    victim = game.player({GOLD: 90_000})
+    for turn, member in enumerate(cartel):
+        game.trade(4 * DAY_S + NOON_S + 900 * 19 + 60 * turn, member, {15: 1}, victim, {GOLD: 1_500})
+    assert of(Cheat.PRICE_MANIPULATION, found(game)) == {*cartel, victim}
+
+
+def test_a_collector_who_keeps_what_it_buys_up_is_no_cartel(found: Found) -> None:
+    game = Game()
+    corner(game, game.players(3, {GOLD: 90_000}), sold=2)
+    assert of(Cheat.PRICE_MANIPULATION, found(game)) == set()
+
+
 def test_who_does_it_alone_is_a_speculator(found: Found) -> None:
     game = Game()
     corner(game, game.players(1, {GOLD: 90_000}))
@@ -209,6 +267,16 @@ def test_who_does_it_alone_is_a_speculator(found: Found) -> None:
 
 
 # ---------------------------------------------------------------- botting
+
+
+def test_who_sells_one_thing_at_a_fixed_pace_is_a_bot_however_else_it_trades(found: Found) -> None:
+    game = Game()
+    bot, shops = game.player({5: 900, 7: 300, GOLD: 9_000}), game.players(20, {GOLD: 9_000, 1: 90})
+    for n in range(80):
+        game.trade(700 * n + 20 * (n % 5), bot, {5: 1}, shops[n % 20], {GOLD: 6})
+        for turn in range(3):
+            game.trade(700 * n + 97 * turn + 13 * (n % 7) + 1, bot, {GOLD: 7}, shops[(n + turn) % 20], {1: 1})
+    assert of(Cheat.BOTTING, found(game)) == {bot}
 
 
 def test_who_acts_every_ten_minutes_day_and_night_is_a_bot(found: Found) -> None:

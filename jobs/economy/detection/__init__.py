@@ -7,7 +7,7 @@ from typing import Final, Protocol, TypeVar
 
 from jobs.economy.detection import account_theft, botting, duplication, gold_selling, price_manipulation, wash_trading
 from jobs.economy.detection.case import Case
-from jobs.economy.detection.evidence import Dealings, Pass, Position, Repeat, Rhythm
+from jobs.economy.detection.evidence import Dealings, Pass, Repeat, Rhythm, Turn
 from jobs.economy.detection.gifts import Gifts
 from jobs.economy.suspect import Suspect
 from jobs.lake.cut import Cut, at
@@ -45,11 +45,11 @@ def detect(lake: Asked, cut: Cut) -> list[Suspect]:
     bots = list(botting.find(ask("rhythm", Rhythm), gifts))
     cases = [
         *bots,
-        *duplication.find(ask("repeats", Repeat), gifts),
+        *duplication.find(ask("repeats", Repeat)),
         *account_theft.find(gifts),
         *gold_selling.find(gifts),
         *wash_trading.find(ask("passes", Pass), ask("dealings", Dealings), {case.player_id for case in bots}),
-        *price_manipulation.find(ask("positions", Position)),
+        *price_manipulation.find(ask("turns", Turn)),
     ]
     cases = _with_trades(lake, cut, cases)
     times = _times(lake, cut, cases)

@@ -26,6 +26,9 @@ _RECEIVERS_MAX: Final = 8
 _INSTALMENTS: Final = 4
 _INSTALMENTS_SHARE: Final = 0.2
 """Of wealth that may be too much to be carried away, in so many trades."""
+_ONE_THING_SHARE: Final = 0.9
+_SOME_GOLD_SHARE: Final = 0.2
+"""Who gives one thing away, dear as it may be, and keeps its gold, was not robbed."""
 _ALL_GOLD_SHARE: Final = 0.8
 _MOST_WEALTH_SHARE: Final = 0.6
 """Of what went to a single receiver."""
@@ -90,7 +93,9 @@ def _is_drained(drain: _Drain) -> bool:
             or drain.wealth_share >= _WEALTH_SHARE
             or (drain.wealth_share >= _INSTALMENTS_SHARE and len(drain.gifts) >= _INSTALMENTS)
         )
-    return enough and drain.value >= _LEAST_VALUE and len(drain.receivers) <= _RECEIVERS_MAX
+    at_once = max(gift.value for gift in drain.gifts) >= _ONE_THING_SHARE * drain.value
+    one_thing = at_once and drain.gold_share < _SOME_GOLD_SHARE
+    return enough and not one_thing and drain.value >= _LEAST_VALUE and len(drain.receivers) <= _RECEIVERS_MAX
 
 
 def _is_once(gifts: Gifts, victim: int, drain: _Drain) -> bool:

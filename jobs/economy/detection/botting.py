@@ -18,6 +18,9 @@ _LONG_HOURS: Final = 12
 _EVEN_RUN: Final = 45
 _FAIRLY_EVEN_SHARE: Final = 0.45
 _SLEEPLESS_HOURS: Final = 20
+_SAME_THING_SHARE: Final = 0.5
+_SAME_THING_PAUSES: Final = 40
+"""Between sales of one item: who sells other things too, or what comes its way, is far from even."""
 _COLLECTED_SHARE: Final = 0.3
 _COLLECTED_MIN: Final = 300
 _RETURNED_MAX: Final = 0.15
@@ -37,6 +40,9 @@ def find(rhythms: Iterable[Rhythm], gifts: Gifts) -> Iterator[Case]:
 def _score(rhythm: Rhythm) -> float:
     """From 0.6 to 1; 0 for a human."""
     share, run = rhythm.near_median_share, rhythm.longest_even
+    if rhythm.item_id:
+        is_even = share >= _SAME_THING_SHARE and rhythm.pauses >= _SAME_THING_PAUSES
+        return min(0.99, 0.6 + 0.3 * (share - 0.5) + 0.002 * min(run, 100)) if is_even else 0.0
     is_sleepless = rhythm.active_hours >= _SLEEPLESS_HOURS
     is_mostly_even = share >= _MOSTLY_EVEN_SHARE and rhythm.active_hours >= _LONG_HOURS
     if share >= _EVEN_SHARE or run >= _EVEN_RUN or is_mostly_even:
@@ -46,6 +52,7 @@ def _score(rhythm: Rhythm) -> float:
 
 def _words(rhythm: Rhythm) -> str:
     near = f"{rhythm.near_median_share:.0%} of {rhythm.pauses:,} pauses are within a quarter of {rhythm.median_s:.0f} s"
+    near += f" between sales of item {rhythm.item_id}" if rhythm.item_id else ""
     return f"{near}, {rhythm.longest_even} even ones in a row, active in {rhythm.active_hours} hours of a day"
 
 

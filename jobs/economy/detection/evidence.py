@@ -8,15 +8,19 @@ from typing import NamedTuple
 
 
 class Repeat(NamedTuple):
-    """A trade that repeats the one `before` it, between the same two: repeats.sql."""
+    """A trade that nearly repeats the one `before` it, between the same two: repeats.sql.
+
+    `is_same`: to the last coin; `is_gift`: nothing was to come back.
+    """
 
     sequence: int
     occurred_at: datetime
     player_1_id: int
     player_2_id: int
     before: int
-    before_at: datetime
     after_s: float
+    is_same: bool
+    is_gift: bool
 
 
 class Pass(NamedTuple):
@@ -47,37 +51,33 @@ class Dealings(NamedTuple):
     all_value: float
 
 
-class Position(NamedTuple):
-    """What a player bought of an item and sold dearer: positions.sql. Shares are of all units sold on those days."""
+class Turn(NamedTuple):
+    """A purchase of an item (`units` above 0) or a sale (below), at a price relative to the usual one: turns.sql."""
 
+    sequence: int
+    occurred_at: datetime
     item_id: int
     player_id: int
-    bought: int
-    sold: int
-    bought_to_usual: float
-    sold_to_usual: float
-    bought_to_day: float
-    sold_to_day: float
-    paid: float
-    got: float
-    bought_at_s: float
-    sold_at_s: float
-    bought_share: float
-    sold_share: float
-    trades: int
-    supplier: int
-    supplied_share: float
+    partner: int
+    units: int
+    to_usual: float
+
+    @property
+    def at_s(self) -> float:
+        """When it was."""
+        return self.occurred_at.timestamp()
 
 
 class Rhythm(NamedTuple):
     """How even a player's pauses are within eight days; what follows within `within_s` is one action: rhythm.sql.
 
-    `since` counts four days each from 1970 on.
+    `since` counts four days each from 1970 on; `item_id` is 0, or it is the player's sales of that item alone.
     """
 
     player_id: int
     since: int
     within_s: int
+    item_id: int
     pauses: int
     median_s: float
     longest_even: int

@@ -23,6 +23,7 @@ _PAYOUT_SHARE: Final = 0.04
 _OFTEN: Final = 5
 """Sweeps after which one buyer is enough."""
 _RETURNED_MAX: Final = 0.15
+_GIVEN_BACK_OFTEN: Final = 3
 _PAID_MIN: Final = 0.3
 """Of what a mule gathered that it pays out."""
 _PAID_OF_MANY: Final = 0.15
@@ -66,9 +67,7 @@ def find(gifts: Gifts) -> Iterator[Case]:
 
 def _candidate(gifts: Gifts, player: int) -> _Mule | None:
     """A player that is swept into, and what it pays to others; None if it is none."""
-    gathered = [
-        gift for gift in gifts.to[player] if _is_of_gold(gift) and gifts.returned(gift.giver, player) <= _RETURNED_MAX
-    ]
+    gathered = [gift for gift in gifts.to[player] if _is_of_gold(gift) and _is_one_way(gifts, gift.giver, player)]
     swept = {gift.giver for gift in gathered if gift.gold_share >= _SWEPT_SHARE}
     sweeps = [gift for gift in gathered if gift.giver in swept or _times(gathered, gift.giver) >= _OFTEN]
     if sum(gift.gold_share >= _SWEPT_SHARE for gift in sweeps) < _SWEEPS_MIN and len(sweeps) < 2 * _OFTEN:
@@ -78,10 +77,16 @@ def _candidate(gifts: Gifts, player: int) -> _Mule | None:
         for gift in gifts.by.get(player, ())
         if _is_of_gold(gift)
         and gift.receiver not in {each.giver for each in sweeps}
-        and gifts.returned(player, gift.receiver) <= _RETURNED_MAX
+        and _is_one_way(gifts, player, gift.receiver)
     ]
     mule = _Mule(player, sweeps, _large(payouts))
     return mule if mule.payouts and _deals_in_gold(gifts, player) and value_of(sweeps) >= _GATHERED_MIN else None
+
+
+def _is_one_way(gifts: Gifts, giver: int, receiver: int) -> bool:
+    """Whether hardly anything came back, however little it was worth each time."""
+    back = len(gifts.between(receiver, giver))
+    return back < _GIVEN_BACK_OFTEN and gifts.returned(giver, receiver) <= _RETURNED_MAX
 
 
 def _is_of_gold(gift: Gift) -> bool:

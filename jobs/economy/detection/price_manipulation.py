@@ -1,128 +1,176 @@
-"""Cartels: several accounts buy an item up, dear, and dump it at about the same time for much more than it is worth.
+"""Cartels: several accounts buy an item up within days, and then sell it off at the same time.
 
-In the words of AMLSim a fan-in to each and a fan-out. A speculator does so alone, and a merchant sells at the day's
-prices; when an item is in demand, all sell it dear, so each one near the price of the day.
+In the words of AMLSim a fan-in to each, and a fan-out. A collector keeps what it buys; a merchant and a bargainer buy
+and sell by turns; a speculator does it alone. When an item is in demand, many sell it, but have not bought it up before.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, groupby
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from jobs.economy.detection.case import Case
-from jobs.economy.detection.evidence import Position
+from jobs.economy.detection.evidence import Turn
 from jobs.economy.detection.gifts import DAY_S
 from jobs.economy.log import Cheat
 
-_DUMPED_TO_DAY: Final = 1.4
-_DUMPED_TO_USUAL: Final = 1.6
-_BOUGHT_TO_USUAL: Final = 1.03
-_DUMPER_TRADES: Final = 12
-"""Who buys up and dumps trades again and again; one lucky lot is no position."""
-_DUMPED_WITHIN_S: Final = 3 * DAY_S
+_BUYING_S: Final = 10 * DAY_S
+_SELLING_S: Final = 4 * DAY_S
+_PURCHASES_MIN: Final = 5
+_SALES_MIN: Final = 3
+_ONE_WAY_SHARE: Final = 0.8
+"""Of its trades while it buys that are purchases, and of those while it sells that are sales."""
+_SOLD_SHARE: Final = 0.25
+"""Of what it bought that it sells."""
+_BID_TO_USUAL: Final = 0.95
+"""Who buys below the usual price is a merchant."""
 
-_CORNERER_TRADES: Final = 25
-_GAIN: Final = 1.25
-_BOUGHT_SHARE: Final = 0.025
+_MANY_PURCHASES: Final = 8
+_MANY_SALES: Final = 5
+_DEAR_BID: Final = 1.03
+_DEAR_ASK: Final = 1.1
 _TOGETHER_S: Final = 1.25 * DAY_S
-_CORNERED_SHARE: Final = 0.12
-"""Of all that was sold on those days that the accounts together bought, if they paid more than others did …"""
-_BID_TO_DAY: Final = 1.03
-_CORNERED_ALONE_SHARE: Final = 0.25
-"""… or if they paid as much, since hardly anybody else bought."""
-_LEAST_BID_TO_DAY: Final = 0.92
-_MEAN_BID_TO_DAY: Final = 0.95
-"""Market makers buy below the price of the day."""
-
-_BOLD_TO_DAY: Final = 1.25
-_BOLD_GAIN: Final = 1.2
-_BOLD_BID_TO_DAY: Final = 1.15
-
-_HANDED_SHARE: Final = 0.5
-"""Of a dumper's units that one account handed to it, who then did the buying up."""
-_HANDED_SOLD_SHARE: Final = 0.05
 _CARTEL_MAX: Final = 15
 
-_bought_at_s: Final = attrgetter("bought_at_s")
-_sold_at_s: Final = attrgetter("sold_at_s")
+_TALKED_INTO: Final = 1.25
+_LOTS_MIN: Final = 2
+"""Purchases at so much more than usual that make a victim."""
 
 
-def find(positions: Iterable[Position]) -> Iterator[Case]:
-    """Members of cartels."""
-    of_item: dict[int, list[Position]] = defaultdict(list)
-    for position in positions:
-        of_item[position.item_id].append(position)
-    for item_id, held in of_item.items():
-        for group in _together(filter(_is_dumped, held), _sold_at_s, _DUMPED_WITHIN_S):
-            members = {row.player_id for row in group} | {row.supplier for row in group if _is_handed(row)}
-            if 2 <= len(members) <= _CARTEL_MAX:
+class _Campaign(NamedTuple):
+    """What one player bought up of an item and sold off."""
+
+    player_id: int
+    purchases: int
+    sales: int
+    bought: int
+    sold: int
+    bid: float
+    ask: float
+    begins_s: float
+    sold_at_s: float
+    ends_s: float
+    trades: Sequence[int]
+
+    @property
+    def is_clear(self) -> bool:
+        """So large, and so far from the usual price, that two of them are no chance."""
+        many = self.purchases >= _MANY_PURCHASES and self.sales >= _MANY_SALES
+        return many and self.is_dear
+
+    @property
+    def is_dear(self) -> bool:
+        return self.bid >= _DEAR_BID or self.ask >= _DEAR_ASK
+
+    def talks_into(self, turn: Turn) -> bool:
+        """Whether this is a sale for much more than usual, while the campaign went on or on the day after."""
+        is_during = self.begins_s <= turn.at_s <= self.ends_s + DAY_S
+        return is_during and turn.units < 0 and turn.to_usual >= _TALKED_INTO
+
+
+def find(turns: Iterable[Turn]) -> Iterator[Case]:
+    """Members of cartels, and whom they talked into buying."""
+    for item_id, of_item in groupby(turns, key=attrgetter("item_id")):
+        every = list(of_item)
+        campaigns = [
+            campaign
+            for _, of_player in groupby(every, key=attrgetter("player_id"))
+            if (campaign := _campaign(list(of_player))) is not None
+        ]
+        for group in _together(campaigns):
+            if sum(each.is_clear for each in group) >= 2 and len(group) <= _CARTEL_MAX:
                 yield from _cases(item_id, group)
-        for kind, is_cartel in ((_is_large, _is_cornered), (_is_bold, _is_concerted)):
-            for sellers in _together(filter(kind, held), _sold_at_s, _TOGETHER_S):
-                for group in _together(sellers, _bought_at_s, _TOGETHER_S):
-                    if 2 <= len(group) <= _CARTEL_MAX and is_cartel(group):
-                        yield from _cases(item_id, group)
+                yield from _victims(item_id, group, every)
 
 
-def _is_dumped(row: Position) -> bool:
-    """Bought dear, or had from whom had bought, and sold for much more than others sold for."""
-    dear = row.bought_to_usual >= _BOUGHT_TO_USUAL or _is_handed(row)
-    often = row.trades >= _DUMPER_TRADES
-    return often and dear and row.sold_to_day >= _DUMPED_TO_DAY and row.sold_to_usual >= _DUMPED_TO_USUAL
+def _campaign(turns: Sequence[Turn]) -> _Campaign | None:
+    """The time before which a player bought the item up, and after which it sold it off; None if there was none.
+
+    Without what it traded both ways with the same partner, as a cartel does to lift the price.
+    """
+    sellers = {turn.partner for turn in turns if turn.units > 0}
+    buyers = {turn.partner for turn in turns if turn.units < 0}
+    one_way = [turn for turn in turns if turn.partner not in sellers & buyers]
+    times = [turn.at_s for turn in one_way]
+    purchases = [0, *accumulate(turn.units > 0 for turn in one_way)]
+    best: _Campaign | None = None
+    for place in range(1, len(one_way)):
+        if one_way[place - 1].units < 0 or one_way[place].units > 0:
+            continue
+        begin = bisect_left(times, times[place - 1] - _BUYING_S)
+        end = bisect_right(times, times[place] + _SELLING_S)
+        bought = purchases[place] - purchases[begin]
+        sold = end - place - (purchases[end] - purchases[place])
+        if bought < max(_PURCHASES_MIN, _ONE_WAY_SHARE * (place - begin)):
+            continue
+        if sold < max(_SALES_MIN, _ONE_WAY_SHARE * (end - place)):
+            continue
+        found = _measured(one_way[begin:place], one_way[place:end])
+        if found is not None and (best is None or found.purchases + found.sales > best.purchases + best.sales):
+            best = found
+    return best
 
 
-def _is_large(row: Position) -> bool:
-    """So much of the item that it tells, sold dearer than bought."""
-    gain = row.sold_to_usual / row.bought_to_usual
-    large = row.trades >= _CORNERER_TRADES and row.bought_share >= _BOUGHT_SHARE
-    return large and gain >= _GAIN and row.bought_to_day >= _LEAST_BID_TO_DAY
+def _measured(buying: Sequence[Turn], selling: Sequence[Turn]) -> _Campaign | None:
+    """What was bought and sold in the two phases; None if it is too little, or was bought cheap."""
+    purchases = [turn for turn in buying if turn.units > 0]
+    sales = [turn for turn in selling if turn.units < 0]
+    bought, sold = sum(turn.units for turn in purchases), -sum(turn.units for turn in sales)
+    bid = sum(turn.units * turn.to_usual for turn in purchases) / bought
+    ask = -sum(turn.units * turn.to_usual for turn in sales) / sold
+    if sold < _SOLD_SHARE * bought or bid < _BID_TO_USUAL:
+        return None
+    return _Campaign(
+        player_id=buying[0].player_id,
+        purchases=len(purchases),
+        sales=len(sales),
+        bought=bought,
+        sold=sold,
+        bid=bid,
+        ask=ask,
+        sold_at_s=-sum(turn.units * turn.at_s for turn in sales) / sold,
+        ends_s=sales[-1].at_s,
+        begins_s=purchases[0].at_s,
+        trades=[turn.sequence for turn in (*purchases, *sales)],
+    )
 
 
-def _is_cornered(group: Sequence[Position]) -> bool:
-    """Whether the accounts together were the market when they bought, at about the same time."""
-    share = sum(row.bought_share for row in group)
-    bid = sum(row.bought_to_day for row in group) / len(group)
-    if bid < _MEAN_BID_TO_DAY:
-        return False
-    return share >= _CORNERED_ALONE_SHARE or (share >= _CORNERED_SHARE and bid >= _BID_TO_DAY)
-
-
-def _is_bold(row: Position) -> bool:
-    """Paid more than others and asked more than others, again and again."""
-    gain = row.sold_to_usual / row.bought_to_usual
-    dear = row.bought_to_usual >= _BOUGHT_TO_USUAL and row.bought_to_day >= 1
-    return row.trades >= _CORNERER_TRADES and dear and row.sold_to_day >= _BOLD_TO_DAY and gain >= _BOLD_GAIN
-
-
-def _is_concerted(group: Sequence[Position]) -> bool:
-    """Whether several did so at the same time, or two who paid much more."""
-    bid = sum(row.bought_to_day for row in group) / len(group)
-    return len(group) > 2 or bid >= _BOLD_BID_TO_DAY
-
-
-def _is_handed(row: Position) -> bool:
-    return row.supplied_share >= _HANDED_SHARE and row.sold_share >= _HANDED_SOLD_SHARE
-
-
-def _together(rows: Iterable[Position], at: Callable[[Position], float], within_s: float) -> Iterator[list[Position]]:
-    """Those whose times follow each other that closely."""
-    group: list[Position] = []
-    for row in sorted(rows, key=at):
-        if group and at(row) - at(group[-1]) > within_s:
+def _together(campaigns: Iterable[_Campaign]) -> Iterator[list[_Campaign]]:
+    """Those that sold at the same time."""
+    group: list[_Campaign] = []
+    for campaign in sorted(campaigns, key=attrgetter("sold_at_s")):
+        if group and campaign.sold_at_s - group[-1].sold_at_s > _TOGETHER_S:
             yield group
             group = []
-        group.append(row)
+        group.append(campaign)
     if group:
         yield group
 
 
-def _cases(item_id: int, group: Sequence[Position]) -> Iterator[Case]:
-    dearest = max(row.sold_to_usual for row in group)
-    score = min(0.99, 0.5 + 0.08 * len(group) + 0.1 * min(dearest, 3.0))
-    for row in group:
-        why = f"bought {row.bought:,} of item {item_id} at {row.bought_to_usual:.2f} of the usual price, "
-        why += f"dumped {row.sold:,} at {row.sold_to_usual:.2f}, with {len(group) - 1} other(s)"
-        yield Case(row.player_id, Cheat.PRICE_MANIPULATION, score, (), why, item_id)
-        if _is_handed(row):
-            handed = f"handed player {row.player_id} most of the item {item_id} that it dumped"
-            yield Case(row.supplier, Cheat.PRICE_MANIPULATION, score - 0.05, (), handed, item_id)
+def _cases(item_id: int, group: Sequence[_Campaign]) -> Iterator[Case]:
+    """The members: everybody whose prices are unusual, beside at least two that are clear."""
+    members = [each for each in group if each.is_dear]
+    score = min(0.99, 0.55 + 0.08 * len(members) + 0.2 * (max(each.ask for each in members) - 1))
+    for each in members:
+        why = f"bought {each.bought:,} of item {item_id} in {each.purchases} trades at {each.bid:.2f} of the usual, "
+        why += f"then sold {each.sold:,} in {each.sales} at {each.ask:.2f}, together with {len(members) - 1} other(s)"
+        yield Case(each.player_id, Cheat.PRICE_MANIPULATION, score, each.trades, why)
+
+
+def _victims(item_id: int, group: Sequence[_Campaign], turns: Iterable[Turn]) -> Iterator[Case]:
+    """Who bought again and again of the members, for much more than usual; if many did so, that was the market."""
+    sellers = {each.player_id: each for each in group if each.is_dear}
+    dear: dict[int, list[Turn]] = defaultdict(list)
+    for turn in turns:
+        if turn.player_id in sellers and turn.partner not in sellers and sellers[turn.player_id].talks_into(turn):
+            dear[turn.partner].append(turn)
+    often = {player: lots for player, lots in dear.items() if len(lots) >= _LOTS_MIN}
+    if len(often) > len(sellers):
+        return
+    for player, lots in often.items():
+        units = -sum(lot.units for lot in lots)
+        price = -sum(lot.units * lot.to_usual for lot in lots) / units
+        why = f"victim or member: bought {units:,} of item {item_id} of a cartel, at {price:.2f} of the usual price"
+        yield Case(player, Cheat.PRICE_MANIPULATION, 0.6, [lot.sequence for lot in lots], why)
