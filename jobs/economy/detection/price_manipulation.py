@@ -1,7 +1,7 @@
 """Cartels: several accounts buy an item up within days, and then sell it off at the same time.
 
 In the words of AMLSim a fan-in to each, and a fan-out. A collector keeps what it buys; a merchant and a bargainer buy
-and sell by turns; a speculator does it alone. When an item is in demand, many sell it, but have not bought it up before.
+and sell by turns; a speculator does it alone. When an item is in demand, many sell it who have not bought it up before.
 """
 
 from bisect import bisect_left, bisect_right
