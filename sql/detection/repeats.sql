@@ -1,5 +1,5 @@
 -- detection: which trades nearly repeat the one before them between the same two players?
--- grain: one row per trade that was decided within five seconds of its like
+-- grain: one row per trade that was decided within three seconds of its like
 -- counted: accepted and rejected trades; like is what has the same items and gold on the same sides, but for two units
 --          of the items, and two gold or a fiftieth of it
 -- parameters: none
@@ -80,7 +80,7 @@ select
     gold_1 + units_1 = 0 or gold_2 + units_2 = 0 as is_gift
 from likes
 where
-    to_unixtime(occurred_at) - to_unixtime(before_at) <= 5
+    to_unixtime(occurred_at) - to_unixtime(before_at) <= 3
     and units_1_off <= 2
     and units_2_off <= 2
     and gold_1_off <= greatest(2, 0.02 * gold_1)

@@ -5,7 +5,7 @@ keeps what was given; a farmer of a gold seller is swept again and again, a hack
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from jobs.economy.detection.case import Case
@@ -14,6 +14,7 @@ from jobs.economy.log import Cheat
 
 _DRAINED_WITHIN_S: Final = DAY_S
 _PASSED_WITHIN_S: Final = 3 * DAY_S
+"""After the first gift, or after the last of a slow theft."""
 _LEAST_VALUE: Final = 100
 _GOLD_SHARE: Final = 0.6
 _WEALTH_SHARE: Final = 0.4
@@ -38,7 +39,20 @@ _PASSED_WEALTH_SHARE: Final = 0.05
 """Of what a receiver has that it must pass on for it to be passing on: the rich give this and that."""
 _ONCE_WITHIN_S: Final = 4 * DAY_S
 """All that a victim ever gave the receivers, it gave within so long."""
-_STRANGER_S: Final = DAY_S
+_STRANGER_S: Final = 4 * DAY_S
+"""Who met the victim no longer before: a leaver gives to an old friend."""
+_MET_MAX: Final = 3
+_STRANGERS_SHARE: Final = 0.5
+_UNMET_SHARE: Final = 0.9
+_GANG_MAX: Final = 4
+_EMPTY_GOLD_SHARE: Final = 0.9
+_GANG_WEALTH_SHARE: Final = 0.3
+"""Of the gold of a victim whom a few strangers rob within two hours, whatever they do with it."""
+_SLOWLY_WITHIN_S: Final = 6 * DAY_S
+_SLOW_PARTS: Final = 4
+_SLOW_RECEIVERS_MAX: Final = 3
+_SLOW_WEALTH_SHARE: Final = 0.35
+_SLOW_GOLD_SHARE: Final = 0.6
 
 
 class _Drain(NamedTuple):
@@ -61,27 +75,64 @@ class _Drain(NamedTuple):
         first = self.gifts[0]
         return sum(gift.gold + gift.items for gift in self.gifts) / max(1, first.had_gold + first.had_items)
 
+    @property
+    def strangers_share(self) -> float:
+        """How much of it went to players who had not met the victim long before, nor often."""
+        since_s = self.gifts[0].at_s - _STRANGER_S
+        strangers = {gift.receiver for gift in self._firsts if gift.met_s >= since_s and gift.earlier <= _MET_MAX}
+        return sum(self.receivers[player] for player in strangers) / max(1, self.value)
+
+    @property
+    def unmet_share(self) -> float:
+        """How much of it went to players whom the victim had never met."""
+        return sum(self.receivers[gift.receiver] for gift in self._firsts if not gift.earlier) / max(1, self.value)
+
+    @property
+    def _firsts(self) -> Sequence[Gift]:
+        return list({gift.receiver: gift for gift in reversed(self.gifts)}.values())
+
 
 def find(gifts: Gifts) -> Iterator[Case]:
     """Victims, receivers and fences."""
-    for victim, given in gifts.by.items():
-        drain = _worst_day(given)
+    drains = [(victim, drain) for victim, given in gifts.by.items() for drain in _drains(gifts, victim, given)]
+    robbed = Counter(receiver for _, drain in drains if drain.unmet_share >= _UNMET_SHARE for receiver in drain.receivers)
+    for victim, drain in drains:
+        several = drain.unmet_share >= _UNMET_SHARE and all(robbed[receiver] > 1 for receiver in drain.receivers)
+        yield from _cases(gifts, victim, drain, several=several)
+
+
+def _drains(gifts: Gifts, victim: int, given: Sequence[Gift]) -> Iterator[_Drain]:
+    """The time that took most of a player's wealth, if any took so much: a day, or else some days of strangers."""
+    at_once = _worst(given, _DRAINED_WITHIN_S, _is_drained)
+    slowly = _worst(given, _SLOWLY_WITHIN_S, _is_drained_slowly) if at_once is None else None
+    for drain in (at_once, slowly):
         if drain is not None and _is_once(gifts, victim, drain):
-            yield from _cases(gifts, victim, drain)
+            yield drain
 
 
-def _worst_day(given: Sequence[Gift]) -> _Drain | None:
-    """The day that took most of a player's wealth, if any took so much."""
+def _worst(given: Sequence[Gift], within_s: float, is_enough: Callable[["_Drain"], bool]) -> "_Drain | None":
     worst: _Drain | None = None
     for start, first in enumerate(given):
-        day = [gift for gift in given[start:] if gift.at_s <= first.at_s + _DRAINED_WITHIN_S]
-        receivers: Counter[int] = Counter()
-        for gift in day:
-            receivers[gift.receiver] += int(gift.value)
-        drain = _Drain(day, receivers)
-        if _is_drained(drain) and (worst is None or drain.value > worst.value):
+        drain = _drain([gift for gift in given[start:] if gift.at_s <= first.at_s + within_s])
+        if is_enough(drain) and (worst is None or drain.value > worst.value):
             worst = drain
     return worst
+
+
+def _drain(given: Sequence[Gift]) -> "_Drain":
+    receivers: Counter[int] = Counter()
+    for gift in given:
+        receivers[gift.receiver] += int(gift.value)
+    return _Drain(given, receivers)
+
+
+def _is_drained_slowly(drain: _Drain) -> bool:
+    """Whether one or two strangers got much again and again; others may have got a little beside."""
+    most = [player for player, value in drain.receivers.items() if value >= 0.1 * drain.value]
+    often = len(drain.gifts) >= _SLOW_PARTS and len(most) <= _SLOW_RECEIVERS_MAX
+    enough = drain.wealth_share >= _SLOW_WEALTH_SHARE or drain.gold_share >= _SLOW_GOLD_SHARE
+    one_thing = max(gift.value for gift in drain.gifts) >= _ONE_THING_SHARE * drain.value
+    return often and enough and not one_thing and drain.value >= _LEAST_VALUE and drain.strangers_share >= 0.8
 
 
 def _is_drained(drain: _Drain) -> bool:
@@ -102,30 +153,34 @@ def _is_once(gifts: Gifts, victim: int, drain: _Drain) -> bool:
     """Whether the receivers had nothing of the victim before or after, and gave it nothing."""
     start_s = drain.gifts[0].at_s
     ever = [gift for receiver in drain.receivers for gift in gifts.between(victim, receiver)]
-    others = value_of(gift for gift in ever if not start_s <= gift.at_s <= start_s + _ONCE_WITHIN_S)
+    until_s = max(start_s + _ONCE_WITHIN_S, drain.gifts[-1].at_s)
+    others = value_of(gift for gift in ever if not start_s <= gift.at_s <= until_s)
     back = value_of(gift for receiver in drain.receivers for gift in gifts.between(receiver, victim))
     return others <= 0.1 * drain.value and back <= 0.1 * drain.value
 
 
-def _cases(gifts: Gifts, victim: int, drain: _Drain) -> Iterator[Case]:
+def _cases(gifts: Gifts, victim: int, drain: _Drain, *, several: bool) -> Iterator[Case]:
     start_s = drain.gifts[0].at_s
+    lasted_s = max(0.0, drain.gifts[-1].at_s - start_s - DAY_S)
     passed = {
         receiver: [
             gift
-            for gift in gifts.passed_on(receiver, start_s, _PASSED_WITHIN_S, victim)
+            for gift in gifts.passed_on(receiver, start_s, lasted_s + _PASSED_WITHIN_S, victim)
             if gift.gold_share >= _PASSED_GOLD_SHARE or gift.wealth_share >= _PASSED_WEALTH_SHARE
         ]
         for receiver in drain.receivers
         if len(drain.receivers) > 1 or len({gift.giver for gift in gifts.to[receiver]}) <= _GIVERS_MAX
     }
     passed_value = sum(min(value, value_of(passed.get(receiver, ()))) for receiver, value in drain.receivers.items())
-    strangers = sum(g.value for g in drain.gifts if g.met_s >= start_s - _STRANGER_S) / drain.value
-    share = passed_value / drain.value
-    if share < _PASSED_SHARE and not _is_shared_out(drain, strangers, share):
+    strangers, share = drain.strangers_share, passed_value / drain.value
+    if strangers < _STRANGERS_SHARE:
+        return
+    if share < _PASSED_SHARE and not several and not _is_shared_out(drain, strangers, share):
         return
     score = min(0.99, 0.55 + 0.25 * share + 0.2 * strangers * min(1.0, drain.gold_share))
     trades = [gift.sequence for gift in drain.gifts]
-    lost = f"{drain.value:,.0f} gold's worth went to {len(drain.receivers)} player(s) within a day"
+    days = (drain.gifts[-1].at_s - start_s) / DAY_S
+    lost = f"{drain.value:,.0f} gold's worth went to {len(drain.receivers)} player(s) within {days:.1f} days"
     yield Case(victim, Cheat.ACCOUNT_THEFT, score, trades, f"victim: {lost}, who passed on {share:.0%} of it")
     for receiver, value in drain.receivers.items():
         if value < _RECEIVED_SHARE * drain.value and not _is_passer(passed.get(receiver, ()), drain):
@@ -145,6 +200,9 @@ def _is_shared_out(drain: _Drain, strangers: float, passed: float) -> bool:
     several = len(drain.receivers) > 1 and strangers >= 0.8
     hours = (drain.gifts[-1].at_s - drain.gifts[0].at_s) / HOUR_S
     at_once = hours <= 6 and drain.gold_share >= 0.7 and drain.wealth_share >= _WEALTH_SHARE
+    is_gang = several and len(drain.receivers) <= _GANG_MAX and drain.unmet_share >= _UNMET_SHARE
+    if is_gang and hours <= 2 and drain.gold_share >= _EMPTY_GOLD_SHARE and drain.wealth_share >= _GANG_WEALTH_SHARE:
+        return True
     return several and passed >= _SHARED_OUT_PASSED and (at_once or drain.wealth_share >= 0.5)
 
 

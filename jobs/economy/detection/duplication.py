@@ -15,7 +15,7 @@ from jobs.economy.detection.evidence import Repeat
 from jobs.economy.log import Cheat
 
 _APART_MAX_S: Final = 1.2
-"""Between copies of a sale; gifts, and copies that vary, are looked at up to five seconds apart."""
+"""Between copies of a sale; gifts, and copies that vary, are looked at up to three seconds apart."""
 _COPIES_MIN: Final = 3
 """Fewer are a double click."""
 _QUICK_S: Final = 0.75
@@ -42,6 +42,10 @@ class _Burst:
         return self.seconds / (len(self.trades) - 1)
 
     @property
+    def is_sure(self) -> bool:
+        return self.odd > 0 or len(self.trades) >= _COPIES_SURE
+
+    @property
     def is_fast(self) -> bool:
         copies = len(self.trades)
         if self.pause_s > _APART_MAX_S:
@@ -55,7 +59,7 @@ def find(repeats: Iterable[Repeat]) -> Iterator[Case]:
     for burst in _bursts(repeats):
         bursts[burst.pair].append(burst)
     shown = {pair: likely for pair, found in bursts.items() if (likely := _likely(found))}
-    shown |= _with_accomplices(shown, bursts)
+    shown = _without_accidents(shown) | _with_accomplices(shown, bursts)
     partners = Counter(player for pair in shown for player in pair)
     for pair, likely in shown.items():
         for player in pair:
@@ -74,6 +78,16 @@ def _likely(found: Sequence["_Burst"]) -> list["_Burst"]:
     is_quick = len(quick) >= _AT_ONCE_MIN and sum(burst.pause_s for burst in quick) <= _AT_ONCE_S * len(quick)
     is_odd = sum(burst.odd for burst in odd) >= _ODD_MIN
     return fast + (others if fast or is_quick else odd if is_odd else [])
+
+
+def _without_accidents(shown: dict[frozenset[int], list["_Burst"]]) -> dict[frozenset[int], list["_Burst"]]:
+    """Without those two who sold each other the same three or four times at once, if neither did so with another."""
+    times = Counter(player for pair, likely in shown.items() for player in pair for _ in likely)
+    return {
+        pair: likely
+        for pair, likely in shown.items()
+        if max(times[player] for player in pair) > 1 or any(burst.is_sure for burst in likely)
+    }
 
 
 def _with_accomplices(

@@ -6,7 +6,7 @@ and sell by turns; a speculator does it alone. When an item is in demand, many s
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, groupby
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -34,9 +34,17 @@ _DEAR_ASK: Final = 1.1
 _TOGETHER_S: Final = 1.25 * DAY_S
 _CARTEL_MAX: Final = 15
 
+_LEAST_ASK: Final = 0.98
+_BOLD_ASK: Final = 1.5
+_BOLD_BID: Final = 1.1
+_BOLD_PURCHASES: Final = 15
+_BOLD_SALES: Final = 8
+"""At which even one alone is no speculator."""
+
 _TALKED_INTO: Final = 1.25
 _LOTS_MIN: Final = 2
-"""Purchases at so much more than usual that make a victim."""
+_EXCESS_SHARE: Final = 0.12
+"""Of all that the cartel got above the usual price: a victim pays much of it, in the market each pays a little."""
 
 
 class _Campaign(NamedTuple):
@@ -58,16 +66,20 @@ class _Campaign(NamedTuple):
     def is_clear(self) -> bool:
         """So large, and so far from the usual price, that two of them are no chance."""
         many = self.purchases >= _MANY_PURCHASES and self.sales >= _MANY_SALES
-        return many and self.is_dear
+        return many and self.is_dear and self.ask >= _LEAST_ASK
+
+    @property
+    def is_bold(self) -> bool:
+        many = self.purchases >= _BOLD_PURCHASES and self.sales >= _BOLD_SALES
+        return many and self.bid >= _BOLD_BID and self.ask >= _BOLD_ASK
 
     @property
     def is_dear(self) -> bool:
         return self.bid >= _DEAR_BID or self.ask >= _DEAR_ASK
 
-    def talks_into(self, turn: Turn) -> bool:
-        """Whether this is a sale for much more than usual, while the campaign went on or on the day after."""
-        is_during = self.begins_s <= turn.at_s <= self.ends_s + DAY_S
-        return is_during and turn.units < 0 and turn.to_usual >= _TALKED_INTO
+    def includes(self, turn: Turn) -> bool:
+        """Whether a trade was while the campaign went on, or on the day after."""
+        return self.begins_s <= turn.at_s <= self.ends_s + DAY_S
 
 
 def find(turns: Iterable[Turn]) -> Iterator[Case]:
@@ -80,9 +92,11 @@ def find(turns: Iterable[Turn]) -> Iterator[Case]:
             if (campaign := _campaign(list(of_player))) is not None
         ]
         for group in _together(campaigns):
-            if sum(each.is_clear for each in group) >= 2 and len(group) <= _CARTEL_MAX:
-                yield from _cases(item_id, group)
-                yield from _victims(item_id, group, every)
+            clear = sum(each.is_clear for each in group)
+            if (clear >= 2 or any(each.is_bold for each in group)) and len(group) <= _CARTEL_MAX:
+                members = {each.player_id: each for each in group if each.is_dear}
+                yield from _cases(item_id, members)
+                yield from _victims(item_id, members, every)
 
 
 def _campaign(turns: Sequence[Turn]) -> _Campaign | None:
@@ -149,28 +163,27 @@ def _together(campaigns: Iterable[_Campaign]) -> Iterator[list[_Campaign]]:
         yield group
 
 
-def _cases(item_id: int, group: Sequence[_Campaign]) -> Iterator[Case]:
-    """The members: everybody whose prices are unusual, beside at least two that are clear."""
-    members = [each for each in group if each.is_dear]
-    score = min(0.99, 0.55 + 0.08 * len(members) + 0.2 * (max(each.ask for each in members) - 1))
-    for each in members:
+def _cases(item_id: int, members: Mapping[int, _Campaign]) -> Iterator[Case]:
+    """Everybody whose prices were unusual, beside at least one or two that are clear."""
+    dearest = max(each.ask for each in members.values())
+    score = max(0.6, min(0.99, 0.55 + 0.08 * len(members) + 0.2 * (dearest - 1)))
+    for each in members.values():
         why = f"bought {each.bought:,} of item {item_id} in {each.purchases} trades at {each.bid:.2f} of the usual, "
         why += f"then sold {each.sold:,} in {each.sales} at {each.ask:.2f}, together with {len(members) - 1} other(s)"
         yield Case(each.player_id, Cheat.PRICE_MANIPULATION, score, each.trades, why)
 
 
-def _victims(item_id: int, group: Sequence[_Campaign], turns: Iterable[Turn]) -> Iterator[Case]:
-    """Who bought again and again of the members, for much more than usual; if many did so, that was the market."""
-    sellers = {each.player_id: each for each in group if each.is_dear}
+def _victims(item_id: int, members: Mapping[int, _Campaign], turns: Iterable[Turn]) -> Iterator[Case]:
+    """Who bought again and again of members, for so much more than usual that it is much of what they gained."""
     dear: dict[int, list[Turn]] = defaultdict(list)
     for turn in turns:
-        if turn.player_id in sellers and turn.partner not in sellers and sellers[turn.player_id].talks_into(turn):
-            dear[turn.partner].append(turn)
-    often = {player: lots for player, lots in dear.items() if len(lots) >= _LOTS_MIN}
-    if len(often) > len(sellers):
-        return
-    for player, lots in often.items():
-        units = -sum(lot.units for lot in lots)
-        price = -sum(lot.units * lot.to_usual for lot in lots) / units
-        why = f"victim or member: bought {units:,} of item {item_id} of a cartel, at {price:.2f} of the usual price"
-        yield Case(player, Cheat.PRICE_MANIPULATION, 0.6, [lot.sequence for lot in lots], why)
+        if turn.player_id in members and turn.partner not in members and members[turn.player_id].includes(turn):
+            if turn.units < 0 and turn.to_usual >= _TALKED_INTO:
+                dear[turn.partner].append(turn)
+    excess = {player: sum(-lot.units * (lot.to_usual - 1) for lot in lots) for player, lots in dear.items()}
+    for player, lots in dear.items():
+        if len(lots) >= _LOTS_MIN and excess[player] >= _EXCESS_SHARE * sum(excess.values()):
+            units = -sum(lot.units for lot in lots)
+            price = -sum(lot.units * lot.to_usual for lot in lots) / units
+            why = f"victim: bought {units:,} of item {item_id} of a cartel, at {price:.2f} of the usual price"
+            yield Case(player, Cheat.PRICE_MANIPULATION, 0.6, [lot.sequence for lot in lots], why)
