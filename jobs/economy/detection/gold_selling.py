@@ -29,6 +29,11 @@ _PAID_MIN: Final = 0.3
 _PAID_OF_MANY: Final = 0.15
 _MANY_FARMERS: Final = 3
 """Who give much of their gold again and again, so that it matters less how much was paid out by now."""
+_DELIVERIES_MIN: Final = 6
+_DEVOTED_SHARE: Final = 0.7
+"""Of all that a farmer gives, that it gives to the one who sells it."""
+_GOLD_ALONE_SHARE: Final = 0.9
+"""Of what that one gives, by number."""
 _SMALLEST_GOLD: Final = 30
 
 
@@ -52,7 +57,7 @@ class _Mule(NamedTuple):
 
     @property
     def paid(self) -> float:
-        return sum(gift.gold for gift in self.payouts) / sum(gift.gold for gift in self.sweeps)
+        return sum(gift.gold for gift in self.payouts) / value_of(self.sweeps)
 
 
 def find(gifts: Gifts) -> Iterator[Case]:
@@ -63,6 +68,9 @@ def find(gifts: Gifts) -> Iterator[Case]:
         pays_on = mule.paid >= _PAID_MIN and (len(mule.buyers) > 1 or often or mule.buyers & candidates.keys())
         if pays_on or (mule.paid >= _PAID_OF_MANY and len(mule.steady_farmers) >= _MANY_FARMERS):
             yield from _cases(mule)
+    for player in gifts.to.keys() - candidates.keys():
+        if (shop := _shop(gifts, player)) is not None:
+            yield from _cases(shop)
 
 
 def _candidate(gifts: Gifts, player: int) -> _Mule | None:
@@ -72,15 +80,33 @@ def _candidate(gifts: Gifts, player: int) -> _Mule | None:
     sweeps = [gift for gift in gathered if gift.giver in swept or _times(gathered, gift.giver) >= _OFTEN]
     if sum(gift.gold_share >= _SWEPT_SHARE for gift in sweeps) < _SWEEPS_MIN and len(sweeps) < 2 * _OFTEN:
         return None
-    payouts = [
-        gift
-        for gift in gifts.by.get(player, ())
-        if _is_of_gold(gift)
-        and gift.receiver not in {each.giver for each in sweeps}
-        and _is_one_way(gifts, player, gift.receiver)
-    ]
-    mule = _Mule(player, sweeps, _large(payouts))
+    mule = _Mule(player, sweeps, _payouts(gifts, player, sweeps))
     return mule if mule.payouts and _deals_in_gold(gifts, player) and value_of(sweeps) >= _GATHERED_MIN else None
+
+
+def _shop(gifts: Gifts, player: int) -> _Mule | None:
+    """A player that is given goods again and again, by accounts that give to nobody else, and gives gold alone."""
+    one_way = [gift for gift in gifts.to[player] if _is_one_way(gifts, gift.giver, player)]
+    farmers = {
+        farmer
+        for farmer, times in Counter(gift.giver for gift in one_way).items()
+        if times >= _DELIVERIES_MIN
+        and value_of(gifts.between(farmer, player)) >= _DEVOTED_SHARE * value_of(gifts.by[farmer])
+    }
+    sweeps = [gift for gift in one_way if gift.giver in farmers]
+    shop = _Mule(player, sweeps, _payouts(gifts, player, sweeps))
+    gold_alone = sum(map(_is_of_gold, gifts.by.get(player, ()))) >= _GOLD_ALONE_SHARE * len(gifts.by.get(player, ()))
+    sells = len(shop.payouts) >= _SWEEPS_MIN and len(shop.buyers) > 1 and gold_alone
+    return shop if sweeps and sells and value_of(sweeps) >= _GATHERED_MIN else None
+
+
+def _payouts(gifts: Gifts, player: int, sweeps: Sequence[Gift]) -> list[Gift]:
+    """Gold that went to others than who gave it, without what was hardly any of it."""
+    farmers = {gift.giver for gift in sweeps}
+    given = gifts.by.get(player, ())
+    return _large(
+        [g for g in given if _is_of_gold(g) and g.receiver not in farmers and _is_one_way(gifts, player, g.receiver)]
+    )
 
 
 def _is_one_way(gifts: Gifts, giver: int, receiver: int) -> bool:
