@@ -1,6 +1,6 @@
 -- detection: who acts like a clock?
 -- grain: one row per player and eight days (every four anew) with 25 pauses, per length up to which actions are one, of
---        all it does (item 0), and of its sales of one item alone
+--        all it does (item 0), of what it asks for itself (item -1), and of its sales of one item alone
 -- counted: trades asked for or taken part in, offers made, and adjustments; pauses of two hours at most
 -- parameters: none
 -- order: player_id, since, within_s, item_id
@@ -28,6 +28,14 @@ with actions as (
         occurred_at
     from lake.haggle.events
     where event_type = 'player_adjusted'
+    union all
+    select
+        realm,
+        player_1.player_id as player_id,
+        -1 as item_id,
+        occurred_at
+    from lake.haggle.events
+    where event_type = 'offer_made' or (event_type in ('trade_accepted', 'trade_rejected') and offer_id is null)
     union all
     select
         trades.realm,
@@ -170,6 +178,45 @@ stretched as (
     group by realm, player_id, item_id, since, within_s, pauses, median_s, stretch
 ),
 
+sat as (
+    select
+        realm,
+        player_id,
+        item_id,
+        since,
+        within_s,
+        at_s,
+        sum(if(pause_s > 3600, 1, 0)) over (
+            partition by realm, player_id, item_id, since, within_s order by at_s
+        ) as sitting
+    from starts
+),
+
+sittings as (
+    select
+        realm,
+        player_id,
+        item_id,
+        since,
+        within_s,
+        sitting,
+        (max(at_s) - min(at_s)) / 3600 as hours
+    from sat
+    group by realm, player_id, item_id, since, within_s, sitting
+),
+
+longest as (
+    select
+        realm,
+        player_id,
+        item_id,
+        since,
+        within_s,
+        max(hours) as longest_h
+    from sittings
+    group by realm, player_id, item_id, since, within_s
+),
+
 evenness as (
     select
         realm,
@@ -221,8 +268,16 @@ select
     evenness.median_s,
     evenness.longest_even,
     evenness.near_median_share,
+    longest.longest_h,
     hours.active_hours
 from evenness
+inner join longest
+    on
+        evenness.realm = longest.realm
+        and evenness.player_id = longest.player_id
+        and evenness.item_id = longest.item_id
+        and evenness.since = longest.since
+        and evenness.within_s = longest.within_s
 inner join hours
     on
         evenness.realm = hours.realm

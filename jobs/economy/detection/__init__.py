@@ -7,7 +7,7 @@ from typing import Final, Protocol, TypeVar
 
 from jobs.economy.detection import account_theft, botting, duplication, gold_selling, price_manipulation, wash_trading
 from jobs.economy.detection.case import Case
-from jobs.economy.detection.evidence import Dealings, Pass, Repeat, Rhythm, Turn
+from jobs.economy.detection.evidence import Dealings, Pass, Reactions, Repeat, Rhythm, Turn
 from jobs.economy.detection.gifts import Gifts
 from jobs.economy.suspect import Suspect
 from jobs.lake.cut import Cut, at
@@ -42,7 +42,7 @@ def detect(lake: Asked, cut: Cut) -> list[Suspect]:
         return [kind(**row) for row in lake.run(at(cut, sql)).records()]
 
     gifts = Gifts(ask("gifts", dict))
-    bots = list(botting.find(ask("rhythm", Rhythm), gifts))
+    bots = list(botting.find(ask("rhythm", Rhythm), ask("reactions", Reactions), gifts))
     cases = [
         *bots,
         *duplication.find(ask("repeats", Repeat)),

@@ -71,7 +71,8 @@ class Turn(NamedTuple):
 class Rhythm(NamedTuple):
     """How even a player's pauses are within eight days; what follows within `within_s` is one action: rhythm.sql.
 
-    `since` counts four days each from 1970 on; `item_id` is 0, or it is the player's sales of that item alone.
+    `since` counts four days each from 1970 on; `item_id` is 0 for all it does, -1 for what it asks for,
+    and else it is of its sales of that item alone. `longest_h`: hours without a pause of more than one.
     """
 
     player_id: int
@@ -82,4 +83,14 @@ class Rhythm(NamedTuple):
     median_s: float
     longest_even: int
     near_median_share: float
+    longest_h: float
     active_hours: int
+
+
+class Reactions(NamedTuple):
+    """How many offers a player accepted, how many `at_once`, and how fast those: reactions.sql."""
+
+    player_id: int
+    accepted: int
+    at_once: int
+    after_s: float
