@@ -22,6 +22,7 @@ from app.contract.events import (
     Goods,
     ItemUnits,
     Line,
+    OfferMade,
     PlayerAdjusted,
     PlayerCreated,
     Side,
@@ -72,6 +73,14 @@ class Game:
     def refused(self, at_s: float, one: int, gives: Amounts, other: int, gets: Amounts | None = None) -> None:
         """The same is asked for, and `one` does not have what it would give."""
         self._tell(at_s, self._refused, one, dict(gives), other, dict(gets or {}))
+
+    def offer(
+        self, at_s: float, after_s: float, one: int, gives: Amounts, other: int, gets: Amounts | None = None
+    ) -> None:
+        """`one` makes an offer, which `other` accepts so many seconds after."""
+        name = f"o{len(self._told)}"
+        self._tell(at_s, self._offered, name, one, dict(gives), other, dict(gets or {}))
+        self._tell(at_s + after_s, self._accepted, name, one, dict(gives), other, dict(gets or {}))
 
     def reward(self, at_s: float, player: int, amounts: Amounts) -> None:
         """The game gives."""
@@ -170,20 +179,50 @@ class Game:
         value = sum(line.quantity * (line.value or 0) for line in lines)
         return Side(player_id=player, gold=gives.get(GOLD, 0), item_value=value, items=lines)
 
+    def _offered(self, at_s: float, name: str, one: int, gives: Amounts, other: int, gets: Amounts) -> OfferMade:
+        self._change(one, gives, -1)
+        self._versions[one - 1] += 1
+        envelope = self._envelope(at_s)
+        return OfferMade(
+            offer_id=name,
+            expires_at=START + timedelta(seconds=at_s + DAY_S),
+            player_1=self._side_after(one, gives, gives.keys() - {GOLD}),
+            player_2=self._side(other, gets),
+            **envelope,
+        )
+
+    def _accepted(self, at_s: float, name: str, one: int, gives: Amounts, other: int, gets: Amounts) -> TradeAccepted:
+        self._change(other, gets, -1)
+        return self._settled(at_s, name, (one, gives), (other, gets))
+
     def _traded(self, at_s: float, one: int, gives: Amounts, other: int, gets: Amounts) -> TradeAccepted:
         self._change(one, gives, -1)
         self._change(other, gets, -1)
+        return self._settled(at_s, None, (one, gives), (other, gets))
+
+    def _settled(
+        self, at_s: float, offer: str | None, first: tuple[int, Amounts], second: tuple[int, Amounts]
+    ) -> TradeAccepted:
+        """What both have given goes to the other."""
+        (one, gives), (other, gets) = first, second
         self._change(one, gets, 1)
         self._change(other, gives, 1)
         changed = (gives.keys() | gets.keys()) - {GOLD}
-        sides = []
-        for player, given in ((one, gives), (other, gets)):
+        for player in (one, other):
             self._versions[player - 1] += 1
-            side = self._side(player, given)
-            fields = {field: getattr(side, field) for field in side.__struct_fields__}
-            sides.append(SideAfter(**fields, state=self._state(player, changed)))
         envelope = self._envelope(at_s)
-        return TradeAccepted(trade_id=f"t{envelope['sequence']}", player_1=sides[0], player_2=sides[1], **envelope)
+        return TradeAccepted(
+            trade_id=f"t{envelope['sequence']}",
+            offer_id=offer,
+            player_1=self._side_after(one, gives, changed),
+            player_2=self._side_after(other, gets, changed),
+            **envelope,
+        )
+
+    def _side_after(self, player: int, given: Amounts, changed: Iterable[int]) -> SideAfter:
+        side = self._side(player, given)
+        fields = {field: getattr(side, field) for field in side.__struct_fields__}
+        return SideAfter(**fields, state=self._state(player, changed))
 
     def _refused(self, at_s: float, one: int, gives: Amounts, other: int, gets: Amounts) -> TradeRejected:
         envelope = self._envelope(at_s)

@@ -37,7 +37,7 @@ def tell(folder: Path) -> GameLog:
     game = Game()
     rich = {GOLD: 50_000, 1: 200, 15: 60}
     one, other, third, victim, thief, fence = game.players(6, rich)
-    for n in range(4):
+    for n in range(5):
         game.trade(NOON_S + 0.25 * n, one, {1: 2}, other, {GOLD: 20})
     for turn in range(15):
         seller, buyer = ((one, other), (other, third), (third, one))[turn % 3]
@@ -49,6 +49,8 @@ def tell(folder: Path) -> GameLog:
         game.trade(2 * DAY_S + NOON_S + 700 * turn, third, {15: 1}, other, {GOLD: 900})
     for n in range(40):
         game.trade(3 * DAY_S + 300 * n, other, {GOLD: 51}, one, {1: 1})
+    for n in range(22):
+        game.offer(4 * DAY_S + 500 * n, 0.5 + n / 100, third, {GOLD: 50}, one, {1: 1})
     game.crowd(days=3, players=20)
     return read_log(game.write(folder))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -130,6 +131,23 @@ def test_who_moves_to_another_account_was_not_robbed(found: Found) -> None:
     assert found(game) == []
 
 
+def test_strangers_who_take_all_of_several_within_an_hour_are_thieves_even_if_they_keep_it(found: Found) -> None:
+    game = Game()
+    victims, thief = game.players(2, {GOLD: 900, 1: 5}), game.player({GOLD: 40})
+    for place, victim in enumerate(victims):
+        game.trade(DAY_S * (1 + place) + NOON_S, victim, {GOLD: 900, 1: 5}, thief)
+    assert of(Cheat.ACCOUNT_THEFT, found(game)) == {*victims, thief}
+
+
+def test_who_is_robbed_in_parts_over_days_by_a_stranger_who_passes_it_on_is_found(found: Found) -> None:
+    game = Game()
+    victim, thief, fence = game.player({GOLD: 9_000}), *game.players(2, {GOLD: 100})
+    for part in range(8):
+        game.trade((1 + 0.6 * part) * DAY_S, victim, {GOLD: 1_000}, thief)
+    game.trade(6.5 * DAY_S, thief, {GOLD: 7_000}, fence)
+    assert of(Cheat.ACCOUNT_THEFT, found(game)) == {victim, thief, fence}
+
+
 # ---------------------------------------------------------------- gold selling
 
 
@@ -151,6 +169,18 @@ def test_farmers_who_are_swept_into_a_mule_that_pays_strangers_sell_gold(found: 
     assert of(Cheat.GOLD_SELLING, suspects) == {*farmers, mule, *buyers}
     (worst,) = [suspect for suspect in suspects if suspect.player_id == mule and suspect.cheat == Cheat.GOLD_SELLING]
     assert worst.why.startswith("mule: 3 player(s) gave 11,760 gold in 12 sweeps")
+
+
+def test_farmers_who_are_paid_in_kind_and_a_shop_that_gives_gold_alone_sell_gold(found: Found) -> None:
+    game = Game()
+    farmers, shop, buyers = game.players(2, {}), game.player({GOLD: 9_000}), game.players(3, {GOLD: 900})
+    for turn in range(7):
+        for place, farmer in enumerate(farmers):
+            at_s = turn * DAY_S / 2 + NOON_S + 500 * place
+            game.reward(at_s, farmer, {1: 10})
+            game.trade(at_s + 100, farmer, {1: 10}, shop)
+        game.trade(turn * DAY_S / 2 + 20 * HOUR_S, shop, {GOLD: 600}, buyers[turn % 3])
+    assert of(Cheat.GOLD_SELLING, found(game)) == {*farmers, shop, *buyers}
 
 
 def test_the_bank_of_a_guild_whose_members_take_out_again_sells_no_gold(found: Found) -> None:
@@ -260,10 +290,12 @@ def test_a_collector_who_keeps_what_it_buys_up_is_no_cartel(found: Found) -> Non
     assert of(Cheat.PRICE_MANIPULATION, found(game)) == set()
 
 
-def test_who_does_it_alone_is_a_speculator(found: Found) -> None:
+@pytest.mark.parametrize(("ask", "is_cheat"), [(700, False), (1_500, True)])
+def test_who_does_it_alone_is_a_speculator_unless_the_price_is_absurd(found: Found, ask: int, is_cheat: bool) -> None:
     game = Game()
-    corner(game, game.players(1, {GOLD: 90_000}))
-    assert of(Cheat.PRICE_MANIPULATION, found(game)) == set()
+    alone = game.player({GOLD: 90_000})
+    corner(game, [alone], ask)
+    assert of(Cheat.PRICE_MANIPULATION, found(game)) == ({alone} if is_cheat else set())
 
 
 # ---------------------------------------------------------------- botting
@@ -285,6 +317,29 @@ def test_who_acts_every_ten_minutes_day_and_night_is_a_bot(found: Found) -> None
     for n in range(300):
         game.trade(600 * n + n % 7, bot, {GOLD: 6}, shop, {5: 1})
     assert bot in of(Cheat.BOTTING, found(game))
+
+
+def test_who_accepts_offers_before_one_can_read_them_is_a_bot(found: Found) -> None:
+    game = Game()
+    bot, quick, sellers = *game.players(2, {GOLD: 9_000}), game.players(30, {5: 200})
+    draw = Random(1)
+    for seller in sellers:
+        game.offer(draw.uniform(0, 2 * DAY_S), 0.4, seller, {5: 2}, bot, {GOLD: 11})
+        game.offer(draw.uniform(0, 2 * DAY_S), 9, seller, {5: 2}, quick, {GOLD: 11})
+    assert of(Cheat.BOTTING, found(game)) == {bot}
+
+
+def test_who_asks_for_something_all_day_at_a_fairly_even_pace_is_a_bot_and_a_long_sitting_none(found: Found) -> None:
+    game = Game()
+    bot, human, shops = *game.players(2, {GOLD: 90_000}), game.players(30, {5: 300, 7: 300, GOLD: 900})
+    draw, at_s = Random(1), float(NOON_S)
+    for n in range(200):
+        at_s += draw.uniform(150, 330)
+        game.trade(at_s, bot, {GOLD: 6}, shops[n % 30], {5: 1})
+        game.trade(at_s + draw.uniform(21, 120), shops[n % 30], {7: 1}, bot, {GOLD: 7})
+        if n % 50 < 20:
+            game.trade(at_s + 1, human, {GOLD: 6}, shops[n % 29], {5: 1})
+    assert of(Cheat.BOTTING, found(game)) == {bot}
 
 
 def test_who_trades_fast_for_an_hour_with_pauses_of_a_human_is_none(found: Found) -> None:

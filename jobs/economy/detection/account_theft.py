@@ -4,6 +4,7 @@ In the words of AMLSim a scatter-gather: victim → receivers → fence. A leave
 keeps what was given; a farmer of a gold seller is swept again and again, a hacked account once.
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
@@ -24,6 +25,8 @@ _RECEIVED_SHARE: Final = 0.02
 _GIVERS_MAX: Final = 6
 """Who gets from more than so many is a bank or a merchant, who passes on what it gets for a living."""
 _RECEIVERS_MAX: Final = 8
+_GIFTS_MAX: Final = 100
+"""Who gives more often than that, in a day or in six, gives for a living."""
 _INSTALMENTS: Final = 4
 _INSTALMENTS_SHARE: Final = 0.2
 """Of wealth that may be too much to be carried away, in so many trades."""
@@ -95,7 +98,9 @@ class _Drain(NamedTuple):
 def find(gifts: Gifts) -> Iterator[Case]:
     """Victims, receivers and fences."""
     drains = [(victim, drain) for victim, given in gifts.by.items() for drain in _drains(gifts, victim, given)]
-    robbed = Counter(receiver for _, drain in drains if drain.unmet_share >= _UNMET_SHARE for receiver in drain.receivers)
+    robbed = Counter(
+        receiver for _, drain in drains if drain.unmet_share >= _UNMET_SHARE for receiver in drain.receivers
+    )
     for victim, drain in drains:
         several = drain.unmet_share >= _UNMET_SHARE and all(robbed[receiver] > 1 for receiver in drain.receivers)
         yield from _cases(gifts, victim, drain, several=several)
@@ -103,17 +108,22 @@ def find(gifts: Gifts) -> Iterator[Case]:
 
 def _drains(gifts: Gifts, victim: int, given: Sequence[Gift]) -> Iterator[_Drain]:
     """The time that took most of a player's wealth, if any took so much: a day, or else some days of strangers."""
-    at_once = _worst(given, _DRAINED_WITHIN_S, _is_drained)
-    slowly = _worst(given, _SLOWLY_WITHIN_S, _is_drained_slowly) if at_once is None else None
-    for drain in (at_once, slowly):
+    for within_s, is_enough in ((_DRAINED_WITHIN_S, _is_drained), (_SLOWLY_WITHIN_S, _is_drained_slowly)):
+        drain = _worst(given, within_s, is_enough)
         if drain is not None and _is_once(gifts, victim, drain):
             yield drain
+            return
 
 
 def _worst(given: Sequence[Gift], within_s: float, is_enough: Callable[["_Drain"], bool]) -> "_Drain | None":
+    """What took most of all that a player gave in so long, if any is enough."""
     worst: _Drain | None = None
-    for start, first in enumerate(given):
-        drain = _drain([gift for gift in given[start:] if gift.at_s <= first.at_s + within_s])
+    times = [gift.at_s for gift in given]
+    for start, first_s in enumerate(times):
+        end = bisect_right(times, first_s + within_s)
+        if end - start > _GIFTS_MAX:
+            continue
+        drain = _drain(given[start:end])
         if is_enough(drain) and (worst is None or drain.value > worst.value):
             worst = drain
     return worst

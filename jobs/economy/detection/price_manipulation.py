@@ -77,9 +77,10 @@ class _Campaign(NamedTuple):
     def is_dear(self) -> bool:
         return self.bid >= _DEAR_BID or self.ask >= _DEAR_ASK
 
-    def includes(self, turn: Turn) -> bool:
-        """Whether a trade was while the campaign went on, or on the day after."""
-        return self.begins_s <= turn.at_s <= self.ends_s + DAY_S
+    def sold_dear(self, turn: Turn) -> bool:
+        """Whether a trade sold for much more than usual, while the campaign went on or on the day after."""
+        is_during = self.begins_s <= turn.at_s <= self.ends_s + DAY_S
+        return is_during and turn.units < 0 and turn.to_usual >= _TALKED_INTO
 
 
 def find(turns: Iterable[Turn]) -> Iterator[Case]:
@@ -177,9 +178,8 @@ def _victims(item_id: int, members: Mapping[int, _Campaign], turns: Iterable[Tur
     """Who bought again and again of members, for so much more than usual that it is much of what they gained."""
     dear: dict[int, list[Turn]] = defaultdict(list)
     for turn in turns:
-        if turn.player_id in members and turn.partner not in members and members[turn.player_id].includes(turn):
-            if turn.units < 0 and turn.to_usual >= _TALKED_INTO:
-                dear[turn.partner].append(turn)
+        if turn.player_id in members and turn.partner not in members and members[turn.player_id].sold_dear(turn):
+            dear[turn.partner].append(turn)
     excess = {player: sum(-lot.units * (lot.to_usual - 1) for lot in lots) for player, lots in dear.items()}
     for player, lots in dear.items():
         if len(lots) >= _LOTS_MIN and excess[player] >= _EXCESS_SHARE * sum(excess.values()):
