@@ -30,7 +30,7 @@ _BID_TO_USUAL: Final = 0.95
 _MANY_PURCHASES: Final = 8
 _MANY_SALES: Final = 5
 _DEAR_BID: Final = 1.03
-_DEAR_ASK: Final = 1.1
+_DEAR_ASK: Final = 1.05
 _TOGETHER_S: Final = 1.25 * DAY_S
 _CARTEL_MAX: Final = 15
 
@@ -75,7 +75,7 @@ class _Campaign(NamedTuple):
 
     @property
     def is_dear(self) -> bool:
-        return self.bid >= _DEAR_BID or self.ask >= _DEAR_ASK
+        return self.bid >= _DEAR_BID and (self.ask >= _DEAR_ASK or self.purchases >= _BOLD_PURCHASES)
 
     def sold_dear(self, turn: Turn) -> bool:
         """Whether a trade sold for much more than usual, while the campaign went on or on the day after."""
