@@ -3,6 +3,8 @@
 import getpass
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from functools import reduce
 
 import click
@@ -23,16 +25,19 @@ def suspects_group() -> None:
 
 
 @suspects_group.command("find")
+@click.option(
+    "--days", default=60, show_default=True, type=click.IntRange(1, 3_650), help="Days up to the newest event."
+)
 @with_settings
-def find_command(settings: Settings) -> None:
-    """Look through everything that has landed, and replace the list of suspects by what is found."""
+def find_command(settings: Settings, *, days: int) -> None:
+    """Look through the newest days that have landed, and replace the list of their suspects by what is found."""
     lake = Lake(settings)
     moment = read_moment(lake, settings)
-    cut = moment.cut
+    cut = replace(moment.cut, since=moment.as_of - timedelta(days=days))
     with out.status("Looking for cheats …"):
         suspects = detect(lake, cut)
     with open_desk(settings) as desk:
-        desk.put(suspects, cut.sequence)
+        desk.put(suspects, cut)
     players = len({suspect.player_id for suspect in suspects})
     out.print(f"{moment.text} {players:,} players are suspected; `haggle suspects list` shows them.", soft_wrap=True)
 

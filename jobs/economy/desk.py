@@ -17,6 +17,7 @@ from app.errors import HaggleError
 from app.settings import Settings
 from jobs.economy.log import Cheat
 from jobs.economy.suspect import Suspect
+from jobs.lake.cut import Cut
 from jobs.lake.ledger import connect
 
 
@@ -74,18 +75,20 @@ class Desk:
         self._connection = connection
         self._realm = realm
 
-    def put(self, suspects: Sequence[Suspect], sequence: int) -> None:
-        """Replaces the suspects by those that were found among the events up to `sequence`.
+    def put(self, suspects: Sequence[Suspect], cut: Cut) -> None:
+        """Replaces the suspects by those that were found among the events of a cut.
 
-        Who was found before keeps when; who was reviewed stays, so that what was decided about them can be seen.
+        Who was found before keeps when. Who was reviewed stays, so that what was decided about them can be seen; and
+        who was found for what is older than the cut, so that time does not clear anybody.
         """
-        rows = [(self._realm, s.player_id, s.cheat, s.score, s.since, s.why, s.trades, sequence) for s in suspects]
+        rows = [(self._realm, s.player_id, s.cheat, s.score, s.since, s.why, s.trades, cut.sequence) for s in suspects]
         with self._connection.transaction(), self._connection.cursor() as cursor:
             cursor.execute(
                 "delete from haggle.suspects as s where realm = %s and not exists (select 1 from "
                 "haggle.suspect_reviews as r where (r.realm, r.player_id, r.cheat) = (s.realm, s.player_id, s.cheat)) "
-                "and (player_id, cheat) not in (select * from unnest(%s::bigint[], %s::text[]))",
-                (self._realm, [s.player_id for s in suspects], [str(s.cheat) for s in suspects]),
+                "and (player_id, cheat) not in (select * from unnest(%s::bigint[], %s::text[])) "
+                "and s.since >= coalesce(%s, '-infinity'::timestamptz)",
+                (self._realm, [s.player_id for s in suspects], [str(s.cheat) for s in suspects], cut.since),
             )
             cursor.executemany(
                 "insert into haggle.suspects (realm, player_id, cheat, score, since, why, trades, sequence) "

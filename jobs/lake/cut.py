@@ -16,19 +16,21 @@ _ASKED = re.compile(rf"\b{re.escape(_SCHEMA)}\.(\w+)\b")
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """The events of `realm` up to `sequence` that had occurred by `until` (None: whenever they occurred)."""
+    """The events of `realm` up to `sequence` that occurred from `since` to `until` (None: whenever they occurred)."""
 
     realm: str
     sequence: int
     until: datetime | None = None
+    since: datetime | None = None
 
     @property
     def condition(self) -> str:
         """What holds of these events, in SQL."""
         realm = self.realm.replace("'", "''")
         condition = f"realm = '{realm}' and sequence <= {self.sequence}"
-        if self.until:
-            condition += f" and occurred_at <= timestamp '{self.until.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC'"
+        for sign, bound in ((">=", self.since), ("<=", self.until)):
+            if bound:
+                condition += f" and occurred_at {sign} timestamp '{bound.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC'"
         return condition
 
 

@@ -138,7 +138,7 @@ def test_a_repeat_gets_the_answer_of_then_for_minutes_and_the_decision_for_a_day
     assert game.client.post("/v1/trades", json=other).status_code == 422
 
 
-@pytest.mark.parametrize("trades_per_s", [0.1, 2])
+@pytest.mark.parametrize("trades_per_s", [0.1, 1])
 def test_no_name_has_two_effects_within_a_day(game: Game, trades_per_s: float) -> None:
     game.play(6 * 3_600, trades_per_s)
     trades = game.trades(20)
@@ -204,7 +204,7 @@ def test_the_sweep_leaves_an_open_batch_alone(game: Game, monkeypatch: pytest.Mo
 
 def test_memory_is_flat_over_days_at_the_bound_and_no_command_is_refused(game: Game) -> None:
     """As much memory as the rate needs by docs/volumes.md: records of 25 hours, whole answers, and the outbox."""
-    rate = 2
+    rate = 1
     base = game.used_bytes()
     bound = base + rate * (25 * 3_600 * RECORD_BYTES + (game.settings.answer_full_s + 60) * 600) + 2_000 * 250
     game.redis.config_set("maxmemory", bound)

@@ -551,7 +551,7 @@ FAULTS: Final = (
           (Edit(f"{_CHEATS}/gold_selling.py", "return back < _GIVEN_BACK_OFTEN and", "return"),),
           (f"{_DETECTION}the_bank_of_a_guild_whose_members_pay_in_little_and_often_sells_no_gold",)),
     Fault("a speculator is a cartel",
-          (Edit(f"{_CHEATS}/price_manipulation.py", "for each in group) >= 2 and", "for each in group) >= 1 and"),),
+          (Edit(f"{_CHEATS}/price_manipulation.py", "if (clear >= 2 or", "if (clear >= 1 or"),),
           (f"{_DETECTION}who_does_it_alone_is_a_speculator_unless_the_price_is_absurd",)),
     Fault("who buys up is a cartel, even if it keeps all",
           (Edit(f"{_CHEATS}/price_manipulation.py", "if bought < max(_PURCHASES_MIN, ", "if bought < min(1, "),

@@ -2,15 +2,17 @@
 
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from app.errors import HaggleError
 from app.settings import Settings
 from jobs.economy.desk import Decision, Review, open_desk
 from jobs.economy.log import Cheat
 from jobs.economy.suspect import Suspect
+from jobs.lake.cut import Cut
 from jobs.lake.trino import Lake
 from jobs.local.stack import Stack
 
@@ -31,7 +33,7 @@ def suspect(player_id: int, cheat: Cheat = Cheat.BOTTING, score: float = 0.7) ->
 
 def test_suspects_are_kept_with_their_trades_and_sql_can_ask_for_them(settings: Settings) -> None:
     with open_desk(settings) as desk:
-        desk.put([suspect(1), suspect(2, Cheat.WASH_TRADING, 0.9)], 77)
+        desk.put([suspect(1), suspect(2, Cheat.WASH_TRADING, 0.9)], Cut(settings.realm, 77))
         assert [(case.player_id, case.cheat, case.trades) for case in desk.cases()] == [
             (2, "wash_trading", [3, 5]),
             (1, "botting", [3, 5]),
@@ -47,19 +49,27 @@ def test_another_search_replaces_whom_nobody_has_decided_about_and_keeps_when_th
     settings: Settings,
 ) -> None:
     with open_desk(settings) as desk:
-        desk.put([suspect(1), suspect(2), suspect(3)], 10)
+        desk.put([suspect(1), suspect(2), suspect(3)], Cut(settings.realm, 10))
         found_at = {case.player_id: case.found_at for case in desk.cases()}
         desk.review(3, Review(Cheat.BOTTING, Decision.DISMISSED, "ann", "a shared account"))
-        desk.put([suspect(1, score=0.8), suspect(4)], 20)
+        desk.put([suspect(1, score=0.8), suspect(4)], Cut(settings.realm, 20))
         cases = {case.player_id: case for case in desk.cases()}
         assert cases.keys() == {1, 3, 4}
         assert (cases[1].score, cases[1].found_at) == (0.8, found_at[1])
         assert (cases[3].verdict, cases[3].reviewer, cases[3].reason) == ("dismissed", "ann", "a shared account")
 
 
+def test_a_search_of_the_newest_days_clears_nobody_of_what_is_older(settings: Settings) -> None:
+    with open_desk(settings) as desk:
+        newer = [structs.replace(suspect(player), since=SINCE + timedelta(days=9)) for player in (2, 3)]
+        desk.put([suspect(1), *newer], Cut(settings.realm, 10))
+        desk.put(newer[1:], Cut(settings.realm, 20, since=SINCE + timedelta(days=7)))
+        assert [case.player_id for case in desk.cases()] == [1, 3]
+
+
 def test_the_newest_decision_counts_and_none_is_lost(settings: Settings) -> None:
     with open_desk(settings) as desk:
-        desk.put([suspect(1)], 10)
+        desk.put([suspect(1)], Cut(settings.realm, 10))
         desk.review(1, Review(Cheat.BOTTING, Decision.DISMISSED, "ann", "asleep at night"))
         desk.review(1, Review(Cheat.BOTTING, Decision.CONFIRMED, "bob", "saw the script"))
         (case,) = desk.cases()
@@ -73,7 +83,7 @@ def test_the_newest_decision_counts_and_none_is_lost(settings: Settings) -> None
 
 def test_who_is_not_suspected_of_it_cannot_be_decided_about(settings: Settings) -> None:
     with open_desk(settings) as desk:
-        desk.put([suspect(1)], 10)
+        desk.put([suspect(1)], Cut(settings.realm, 10))
         with pytest.raises(HaggleError, match="is suspected only of botting"):
             desk.review(1, Review(Cheat.DUPLICATION, Decision.CONFIRMED, "ann", "a feeling"))
         with pytest.raises(HaggleError, match="is suspected of nothing"):

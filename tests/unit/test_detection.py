@@ -1,8 +1,9 @@
 """What each detector finds in a small game, and the honest look-alike of it that it leaves alone."""
 
-from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import Protocol
 
 import pytest
 
@@ -11,21 +12,27 @@ from jobs.economy.log import Cheat, read_log
 from jobs.economy.suspect import Suspect
 from jobs.lake.cut import Cut
 from jobs.lake.local import LocalLake
-from tests.game import DAY_S, GOLD, HOUR_S, Game
+from tests.game import DAY_S, GOLD, HOUR_S, START, Game
 
-Found = Callable[[Game], list[Suspect]]
+
+class Found(Protocol):
+    """Looks through what has occurred since then."""
+
+    def __call__(self, game: Game, since: datetime | None = None) -> list[Suspect]: ...
+
+
 RICH = {GOLD: 50_000, 1: 200, 3: 300, 5: 300, 7: 300}
 NOON_S = 12 * HOUR_S
 
 
 @pytest.fixture
 def found(tmp_path: Path) -> Found:
-    def look(game: Game) -> list[Suspect]:
+    def look(game: Game, since: datetime | None = None) -> list[Suspect]:
         game.crowd()
         log = read_log(game.write(tmp_path))
         lake = LocalLake()
         lake.load(log.events)
-        return detect(lake, Cut(log.realm, log.sequence))
+        return detect(lake, Cut(log.realm, log.sequence, since=since))
 
     return look
 
@@ -354,6 +361,13 @@ def test_who_trades_fast_for_an_hour_with_pauses_of_a_human_is_none(found: Found
 
 
 # ---------------------------------------------------------------- what is said of a suspect
+
+
+@pytest.mark.parametrize(("days", "is_found"), [(3, True), (3.6, False)])
+def test_a_search_of_the_newest_days_sees_nothing_older(found: Found, days: float, is_found: bool) -> None:
+    game = Game()
+    hacked(game, passed_on=True)
+    assert bool(found(game, START + timedelta(days=days))) == is_found
 
 
 def test_a_suspect_is_named_with_since_when_and_the_trades_that_show_it(found: Found) -> None:
