@@ -25,6 +25,8 @@ from kubernetes.client import CoreV1Api, V1Pod
 
 from app.contract.metrics import LAG_EVENTS, LAG_SECONDS, Stage
 from app.contract.tables import CATALOG, EVENTS, SCHEMA, VIEWS
+from jobs.lake.derived import DERIVED
+from jobs.lake.questions import stored_questions
 from jobs.simulate.plan import plan_players
 from tests.economy import CLASSES, ECONOMY, ITEMS
 
@@ -152,6 +154,14 @@ def test_a_pod_without_an_edge_to_a_server_is_kept_out(installation: Release) ->
             installation.probe("python", "-c", connect, f"{installation.fullname}-{server}", str(port))
 
 
+def test_suspects_are_looked_for_kept_and_asked_for_in_sql(installation: Release) -> None:
+    installation.start_job("suspects", "suspects")
+    assert "players are suspected" in installation.finish_job("suspects", 120)
+    _, ((suspects,),) = _ask(installation, "select count(*) from ledger.haggle.suspects")
+    # players of the simulation trade blindly, and nobody cheats
+    assert suspects == 0
+
+
 @pytest.mark.parametrize("who", ["sql-client", "report"])
 def test_who_asks_can_read_the_lake_and_change_nothing_in_it(installation: Release, who: str) -> None:
     labels = {"haggle/sql-client": "true"} if who == "sql-client" else installation.labels("report")
@@ -161,7 +171,8 @@ def test_who_asks_can_read_the_lake_and_change_nothing_in_it(installation: Relea
     finally:
         CoreV1Api().delete_namespaced_pod(who, installation.namespace)
     assert {sql: words for sql, words in said["writes"].items() if "Access Denied" not in words} == {}
-    assert set(said["relations"]) == {EVENTS.name, *(view.name for view in VIEWS)}
+    kept = {EVENTS.name, *(view.name for view in VIEWS), *(table.name for table in DERIVED)}
+    assert set(said["relations"]) == {*kept, *(question.name for question in stored_questions())}
     assert said["trades"] >= TRADES
 
 
@@ -186,6 +197,9 @@ _WRITES = [
     f"create view {CATALOG}.{SCHEMA}.mine as select 1 as n",
     f"create or replace view {CATALOG}.{SCHEMA}.trades as select 1 as n",
     f"create schema {CATALOG}.mine",
+    "delete from ledger.haggle.suspects",
+    "insert into ledger.haggle.suspect_reviews (realm) values ('mine')",
+    "create table ledger.haggle.mine (n bigint)",
 ]
 _EACH_STATEMENT = f"""
 import json, os, sys
