@@ -117,6 +117,7 @@ class Settings:
     relay_interval_s: float = _setting(
         0.2, "least time between two transactions; shorter is sooner in the tables, longer is less work", unit="s"
     )
+    relay_host: str = _setting("127.0.0.1", "where others find the relay's /metrics")
     relay_metrics_port: int = _setting(9100, "port of the relay's /readyz and /metrics")
 
     hdfs_url: str = _setting("hdfs://127.0.0.1:8020", "HDFS NameNode")
@@ -142,6 +143,7 @@ class Settings:
     spark_executor_memory_mib: int = _setting(768, "heap of each executor", unit="MiB", low=512)
     spark_executor_image: str = _setting("", "image of the executors' pods")
     spark_executor_pod_template: str = _setting("", "file with the pod that each executor's pod is made from")
+    streams_host: str = _setting("127.0.0.1", "where others find the streams' /metrics")
     streams_metrics_port: int = _setting(9101, "port of the streams' /readyz and /metrics")
     stream_trigger_interval_s: float = _setting(
         0.5, "least time between the starts of two micro-batches; longer is fewer commits and files", unit="s"

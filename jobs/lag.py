@@ -35,8 +35,8 @@ class Lag:
 
 def read_lag(settings: Settings) -> Lag:
     """What relay and streams say now; what is down or says nothing is unknown."""
-    relay = _scrape(settings.listen_host, settings.relay_metrics_port)
-    streams = _scrape(settings.listen_host, settings.streams_metrics_port)
+    relay = _scrape(settings.relay_host, settings.relay_metrics_port)
+    streams = _scrape(settings.streams_host, settings.streams_metrics_port)
     stages = [
         _stage(relay, Stage.OUTBOX, settings.realm),
         # of these, all realms are counted together
@@ -49,7 +49,7 @@ def read_lag(settings: Settings) -> Lag:
 
 def read_files_rewritten_at(settings: Settings) -> float | None:
     """When Redis' files were last made anew for the sake of forgotten players (seconds since 1970); None: unknown."""
-    return _scrape(settings.listen_host, settings.relay_metrics_port).get((FILES_REWRITTEN, "", ""))
+    return _scrape(settings.relay_host, settings.relay_metrics_port).get((FILES_REWRITTEN, "", ""))
 
 
 def _stage(samples: _Samples, stage: Stage, realm: str) -> StageLag:

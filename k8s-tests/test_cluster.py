@@ -80,6 +80,7 @@ def _trades_in_a_new_report(installation: Release) -> int:
     installation.start_job("report", name)
     installation.finish_job(name, 120)
     report = json.loads(installation.probe("cat", "/reports/newest/report.json"))
+    assert report["waiting"] is not None
     # No row for a realm of which nothing has landed yet.
     return sum(row["trades"] for row in report["questions"][0]["rows"])
 

@@ -118,6 +118,14 @@ key: {{ $part.existingSecret.name | empty | ternary "password" $part.existingSec
 {{- .Values.global.trino.existing.url | default (printf "http://%s:8080" (include "haggle.name" (list . "trino"))) -}}
 {{- end }}
 
+{{/* Where to read how far behind the lake is. */}}
+{{- define "haggle.env.lag" -}}
+- name: RELAY_HOST
+  value: {{ include "haggle.name" (list . "relay") }}
+- name: STREAMS_HOST
+  value: {{ include "haggle.name" (list . "streams") }}
+{{- end }}
+
 {{- define "haggle.env.trino" -}}
 - name: TRINO_URL
   value: {{ include "haggle.trino.url" . | quote }}

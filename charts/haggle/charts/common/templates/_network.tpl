@@ -49,8 +49,12 @@ audit:
   catalog: [5432]
 report:
   trino: [8080]
+  relay: [9100]
+  streams: [9101]
 suspects:
   trino: [8080]
+  relay: [9100]
+  streams: [9101]
   catalog: [5432]
 test:
   engine: [8000]
