@@ -109,8 +109,8 @@ k8s-report: ## ask the business questions now
 	$(KUBECTL) logs job/report-$(STAMP)
 
 .PHONY: k8s-test
-k8s-test: $(INSTALLED) ## test the chart on the cluster of KUBECONFIG, in a namespace of its own
-	@$(BIN)/pytest -q -p no:cacheprovider k8s-tests --durations 15
+k8s-test: $(INSTALLED) ## test the chart on the cluster of KUBECONFIG, in a namespace of its own (K8S_TESTS='-k installs')
+	@$(BIN)/pytest -q -p no:cacheprovider k8s-tests --durations 15 $(K8S_TESTS)
 
 .PHONY: k8s-undeploy
 k8s-undeploy: ## uninstall the chart; the volumes stay
