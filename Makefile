@@ -11,6 +11,7 @@ DEMO_OPTIONS ?=
 BENCH ?=
 # make test-faults FAULTS='-k kafka'; --faults-rounds 5 runs each test with five seeds, from that of --faults-seed on
 FAULTS ?=
+K8S_TESTS ?=
 
 .PHONY: help
 help: ## list the targets
