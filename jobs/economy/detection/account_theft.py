@@ -102,7 +102,7 @@ def find(gifts: Gifts) -> Iterator[Case]:
         receiver for _, drain in drains if drain.unmet_share >= _UNMET_SHARE for receiver in drain.receivers
     )
     for victim, drain in drains:
-        several = drain.unmet_share >= _UNMET_SHARE and all(robbed[receiver] > 1 for receiver in drain.receivers)
+        several = _is_emptied(drain) and all(robbed[receiver] > 1 for receiver in drain.receivers)
         yield from _cases(gifts, victim, drain, several=several)
 
 
@@ -137,9 +137,10 @@ def _drain(given: Sequence[Gift]) -> "_Drain":
 
 
 def _is_drained_slowly(drain: _Drain) -> bool:
-    """Whether one or two strangers got much again and again; others may have got a little beside."""
+    """Whether a few strangers got much again and again; others may have got a little beside."""
     most = [player for player, value in drain.receivers.items() if value >= 0.1 * drain.value]
-    often = len(drain.gifts) >= _SLOW_PARTS and len(most) <= _SLOW_RECEIVERS_MAX
+    few = len(most) <= _SLOW_RECEIVERS_MAX and len(drain.receivers) <= _RECEIVERS_MAX
+    often = len(drain.gifts) >= _SLOW_PARTS and few
     enough = drain.wealth_share >= _SLOW_WEALTH_SHARE or drain.gold_share >= _SLOW_GOLD_SHARE
     one_thing = max(gift.value for gift in drain.gifts) >= _ONE_THING_SHARE * drain.value
     return often and enough and not one_thing and drain.value >= _LEAST_VALUE and drain.strangers_share >= 0.8
@@ -205,15 +206,22 @@ def _is_passer(passed: Sequence[Gift], drain: _Drain) -> bool:
     return value_of(passed) >= _RECEIVED_SHARE * drain.value
 
 
+def _is_emptied(drain: _Drain) -> bool:
+    """Whether all gold, and much else, went within two hours to players that the victim had never met."""
+    hours = (drain.gifts[-1].at_s - drain.gifts[0].at_s) / HOUR_S
+    emptied = drain.gold_share >= _EMPTY_GOLD_SHARE and drain.wealth_share >= _GANG_WEALTH_SHARE
+    return hours <= 2 and emptied and drain.unmet_share >= _UNMET_SHARE
+
+
 def _is_shared_out(drain: _Drain, strangers: float, passed: float) -> bool:
     """Whether several strangers took nearly everything, even if they keep most of it for now."""
-    several = len(drain.receivers) > 1 and strangers >= 0.8
+    if len(drain.receivers) == 1 or strangers < 0.8:
+        return False
+    if len(drain.receivers) <= _GANG_MAX and _is_emptied(drain):
+        return True
     hours = (drain.gifts[-1].at_s - drain.gifts[0].at_s) / HOUR_S
     at_once = hours <= 6 and drain.gold_share >= 0.7 and drain.wealth_share >= _WEALTH_SHARE
-    is_gang = several and len(drain.receivers) <= _GANG_MAX and drain.unmet_share >= _UNMET_SHARE
-    if is_gang and hours <= 2 and drain.gold_share >= _EMPTY_GOLD_SHARE and drain.wealth_share >= _GANG_WEALTH_SHARE:
-        return True
-    return several and passed >= _SHARED_OUT_PASSED and (at_once or drain.wealth_share >= 0.5)
+    return passed >= _SHARED_OUT_PASSED and (at_once or drain.wealth_share >= 0.5)
 
 
 def _fences(passed: dict[int, list[Gift]], score: float) -> Iterator[Case]:
