@@ -366,7 +366,7 @@ def _kill(installation: Release, victim: V1Pod) -> None:
     """Ends every process of the pod but its first, which is not the server (see share_processes)."""
     with suppress(AssertionError):  # the shell may go with its container
         installation.execute(victim.metadata.name, "sh", "-c", "kill -9 -1")
-    wait_until(lambda: _has_died(installation, victim), 30, f"{victim.metadata.name} was ended by SIGKILL", pause_s=0.2)
+    wait_until(lambda: _has_died(installation, victim), 90, f"{victim.metadata.name} was ended by SIGKILL", pause_s=0.2)
 
 
 def _has_died(installation: Release, victim: V1Pod) -> bool:
