@@ -5,37 +5,20 @@
 -- parameters: none
 -- order: player_id, since, within_s, item_id
 with actions as (
+    -- of player 1 or of whom it is about, of player 2, and of who asks; one pass over the events
     select
-        realm,
-        player_1.player_id as player_id,
-        0 as item_id,
-        occurred_at
+        events.realm,
+        if(
+            parts.part = 2, events.player_2.player_id, coalesce(events.player_1.player_id, events.player_id)
+        ) as player_id,
+        if(parts.part = 3, -1, 0) as item_id,
+        events.occurred_at
     from lake.haggle.events
-    where event_type in ('trade_accepted', 'trade_rejected', 'offer_made')
-    union all
-    select
-        realm,
-        player_2.player_id as player_id,
-        0 as item_id,
-        occurred_at
-    from lake.haggle.events
-    where event_type in ('trade_accepted', 'trade_rejected')
-    union all
-    select
-        realm,
-        player_id,
-        0 as item_id,
-        occurred_at
-    from lake.haggle.events
-    where event_type = 'player_adjusted'
-    union all
-    select
-        realm,
-        player_1.player_id as player_id,
-        -1 as item_id,
-        occurred_at
-    from lake.haggle.events
-    where event_type = 'offer_made' or (event_type in ('trade_accepted', 'trade_rejected') and offer_id is null)
+    cross join (values (1), (2), (3)) as parts (part)
+    where
+        (events.event_type in ('trade_accepted', 'trade_rejected') and (parts.part < 3 or events.offer_id is null))
+        or (events.event_type = 'offer_made' and parts.part <> 2)
+        or (events.event_type = 'player_adjusted' and parts.part = 1)
     union all
     select
         trades.realm,
@@ -54,20 +37,13 @@ with actions as (
 windows as (
     -- every action is in two
     select
-        realm,
-        player_id,
-        item_id,
-        occurred_at,
-        cast(floor(to_unixtime(occurred_at) / (4 * 86400)) as bigint) as since
+        actions.realm,
+        actions.player_id,
+        actions.item_id,
+        actions.occurred_at,
+        cast(floor(to_unixtime(actions.occurred_at) / (4 * 86400)) as bigint) - earlier.windows as since
     from actions
-    union all
-    select
-        realm,
-        player_id,
-        item_id,
-        occurred_at,
-        cast(floor(to_unixtime(occurred_at) / (4 * 86400)) as bigint) - 1 as since
-    from actions
+    cross join (values (0), (1)) as earlier (windows)
 ),
 
 followed as (
@@ -87,13 +63,9 @@ followed as (
 lengths as (
     select
         followed.*,
-        2 as within_s
+        within.within_s
     from followed
-    union all
-    select
-        followed.*,
-        20 as within_s
-    from followed
+    cross join (values (2), (20)) as within (within_s)
 ),
 
 starts as (
