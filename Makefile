@@ -152,7 +152,7 @@ check: $(INSTALLED) ## check format, types and the unit tests, in a minute
 
 .PHONY: test-faults
 test-faults: $(INSTALLED) ## break every part under load, then audit (34 minutes; FAULTS='--faults-rounds 5 --faults-seed 7')
-	@$(BIN)/pytest -q -m faults --timeout 900 --durations 10 tests/faults $(FAULTS)
+	@$(BIN)/pytest -q -m faults --durations 10 tests/faults $(FAULTS)
 
 .PHONY: test-mutations
 test-mutations: $(INSTALLED) ## prove the tests: each seeded fault, in a copy of the source, must make one fail

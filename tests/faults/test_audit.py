@@ -31,7 +31,7 @@ from tests.conftest import FIELDS, wait_until
 from tests.faults.conftest import first_seed
 from tests.playing import QUERY_PAUSE_S, lake_writer, traffic, wait_until_landed
 
-pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("audited")]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900), pytest.mark.usefixtures("audited")]
 TABLE = "lake.haggle.events"
 RATE = 50
 EVENTS_OF_A_TRADE = 10
