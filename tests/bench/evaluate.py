@@ -1,8 +1,8 @@
 """How well cheats are found that the detectors were not made on: `make evaluate`.
 
 Plans of seeds that nobody looked at are judged by the code that judges a foreign log, at two prevalences. Thresholds
-were set on seeds 1 to 10 and on the logs of three strangers; the seeds here are 11 and up. `--write` puts the tables
-into docs/economy.md.
+were set on seeds 1 to 10 and on strangers' logs; the seeds here are 31 and up, since 11 to 30 have been judged before.
+`--write` puts the tables into docs/economy.md.
 """
 
 import argparse
@@ -98,7 +98,7 @@ def write(text: str) -> None:
 def main() -> None:
     """Judges, prints, and writes if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--first", type=int, default=11, help="first seed")
+    parser.add_argument("--first", type=int, default=31, help="first seed")
     parser.add_argument("--seeds", type=int, default=20, help="how many")
     parser.add_argument("--prevalences", type=float, nargs="+", default=[0.02, 0.002])
     parser.add_argument("--write", action="store_true", help="put the tables into docs/economy.md")
