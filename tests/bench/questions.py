@@ -1,10 +1,10 @@
 """Measures the business questions on this machine: `make bench-questions`. Prints Markdown, as in docs/performance.md.
 
 A plan of the economy's behaviours (priced trades, gifts, offers, adjustments, refusals) goes through Kafka into the
-lake, streams and maintenance stop, and each question is asked hot: the median of the rounds, after one that is not
-counted. Beside it stands the same data in the way of the project that this replaces: every field of an event is a
-column of text, nested ones as JSON, in the many small Parquet files that a micro-batch every ten seconds leaves. It is
-asked the same SQL by the same Trino, with the texts read where the question names a field.
+lake, maintenance merges it, the streams stop, and each question is asked hot: the median of the rounds, after one that
+is not counted. Beside it stands the same data in the way of the project that this replaces: every field of an event is
+a column of text, nested ones as JSON, in the many small Parquet files that a micro-batch every ten seconds leaves. It
+is asked the same SQL by the same Trino, with the texts read where the question names a field.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import statistics
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +29,7 @@ from jobs.economy.behaviours.plan import Setting
 from jobs.economy.log import EVENTS_FILE
 from jobs.lake.cut import Cut, at
 from jobs.lake.derived import derive
+from jobs.lake.maintenance import Maintenance
 from jobs.lake.questions import StoredQuestion, stored_questions
 from jobs.lake.trino import Lake
 from jobs.streams.session import build_session
@@ -59,6 +61,7 @@ def filled(trades: int, folder: Path) -> Iterator[tuple[SparkSession, Settings, 
         spark = build_session(settings)
         spark.sparkContext.setLogLevel("ERROR")
         try:
+            Maintenance(spark, settings, datetime.now(UTC)).run(lambda _: None)
             derive(spark)
             yield spark, settings, events
         finally:
