@@ -31,6 +31,8 @@ with actions as (
     where
         trades.status = 'accepted'
         and trades.player_1_lines + trades.player_2_lines = 1
+        -- gold came for the goods, and none with them
+        and if(trades.player_1_lines = 1, trades.player_1_gold, trades.player_2_gold) = 0
         and trades.player_1_gold + trades.player_2_gold > 0
 ),
 

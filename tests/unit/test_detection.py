@@ -175,7 +175,7 @@ def test_farmers_who_are_swept_into_a_mule_that_pays_strangers_sell_gold(found: 
     suspects = found(game)
     assert of(Cheat.GOLD_SELLING, suspects) == {*farmers, mule, *buyers}
     (worst,) = [suspect for suspect in suspects if suspect.player_id == mule and suspect.cheat == Cheat.GOLD_SELLING]
-    assert worst.why.startswith("mule: 3 player(s) gave 11,760 gold in 12 sweeps")
+    assert worst.why.startswith("mule: 3 player(s) gave 11,760 gold's worth in 12 sweeps")
 
 
 def test_farmers_who_are_paid_in_kind_and_a_shop_that_gives_gold_alone_sell_gold(found: Found) -> None:
@@ -368,6 +368,23 @@ def test_a_search_of_the_newest_days_sees_nothing_older(found: Found, days: floa
     game = Game()
     hacked(game, passed_on=True)
     assert bool(found(game, START + timedelta(days=days))) == is_found
+
+
+def test_somebody_of_whom_everything_was_refused_stops_no_search_and_fills_no_list(found: Found) -> None:
+    game = Game()
+    bot, shop = game.players(2, {GOLD: 5})
+    for n in range(400):
+        game.refused(600 * n, bot, {1: 1}, shop)
+        for again in range(2):
+            game.refused(600 * n + 0.1 + 0.1 * again, bot, {1: 1}, shop)
+    suspects = found(game)
+    assert {(suspect.player_id, suspect.cheat) for suspect in suspects} >= {
+        (bot, Cheat.BOTTING),
+        (bot, Cheat.DUPLICATION),
+    }
+    for suspect in suspects:
+        assert len(suspect.trades) == 200
+        assert suspect.since.isoformat().startswith("2026-01-01T00:0")
 
 
 def test_a_suspect_is_named_with_since_when_and_the_trades_that_show_it(found: Found) -> None:

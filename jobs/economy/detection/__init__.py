@@ -1,8 +1,9 @@
 """Finds players that may cheat: SQL says what stands out (sql/detection), a module for each cheat who is behind it."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Final, Protocol, TypeVar
 
 from jobs.economy.detection import account_theft, botting, duplication, gold_selling, price_manipulation, wash_trading
@@ -15,13 +16,13 @@ from jobs.lake.trino import SQL, Result
 
 _Row = TypeVar("_Row")
 _SHOWN_MAX: Final = 200
-"""Trades that are named where it is all of a player's."""
+"""Trades that are named: a player can have any number of them, the first and the newest are enough to look at."""
 _TRADES_OF: Final = """\
 select trades.sequence, trades.player_1_id, trades.player_2_id, lines.item_id
 from lake.haggle.trades
 left join lake.haggle.trade_lines as lines
     on trades.realm = lines.realm and trades.sequence = lines.sequence
-where trades.status = 'accepted' and (trades.player_1_id in ({players}) or trades.player_2_id in ({players}))
+where trades.player_1_id in ({players}) or trades.player_2_id in ({players})
 """
 
 _TIMES_OF: Final = "select sequence, occurred_at from lake.haggle.trades where sequence in ({trades})"
@@ -51,13 +52,12 @@ def detect(lake: Asked, cut: Cut) -> list[Suspect]:
         *wash_trading.find(ask("passes", Pass), ask("dealings", Dealings), {case.player_id for case in bots}),
         *price_manipulation.find(ask("turns", Turn)),
     ]
-    cases = _with_trades(lake, cut, cases)
-    times = _times(lake, cut, cases)
-    return sorted(_suspects(cases, times), key=lambda suspect: (-suspect.score, suspect.player_id, suspect.cheat))
+    suspects = _suspects(lake, cut, _with_trades(lake, cut, cases))
+    return sorted(suspects, key=lambda suspect: (-suspect.score, suspect.player_id, suspect.cheat))
 
 
 def _with_trades(lake: Asked, cut: Cut, cases: Sequence[Case]) -> list[Case]:
-    """The cases, each with trades that show it: where the detector named none, the newest of the player's."""
+    """The cases, each with trades that show it: where the detector named none, all of the player's."""
     players = sorted({case.player_id for case in cases if not case.trades})
     if not players:
         return list(cases)
@@ -67,34 +67,34 @@ def _with_trades(lake: Asked, cut: Cut, cases: Sequence[Case]) -> list[Case]:
         for player in (player_1, player_2):
             found[player, None].add(sequence)
             found[player, item_id].add(sequence)
-    return [
-        case if case.trades else case._replace(trades=sorted(found[case.player_id, case.item_id])[-_SHOWN_MAX:])
-        for case in cases
-    ]
+    return [case if case.trades else case._replace(trades=tuple(found[case.player_id, case.item_id])) for case in cases]
 
 
-def _suspects(cases: Iterable[Case], times: dict[int, datetime]) -> Iterator[Suspect]:
-    """The gravest case of each player and cheat, with the trades of all."""
-    grouped: dict[tuple[int, str], list[Case]] = {}
+def _suspects(lake: Asked, cut: Cut, cases: Iterable[Case]) -> list[Suspect]:
+    """The gravest case of each player and cheat, with the trades of all; without those that no trade shows."""
+    grouped: dict[tuple[int, str], list[Case]] = defaultdict(list)
     for case in cases:
-        grouped.setdefault((case.player_id, case.cheat), []).append(case)
-    for same in grouped.values():
-        worst = max(same, key=lambda case: case.score)
-        trades = sorted({trade for case in same for trade in case.trades})
-        yield Suspect(
+        if case.trades:
+            grouped[case.player_id, case.cheat].append(case)
+    shown = {key: sorted({trade for case in same for trade in case.trades}) for key, same in grouped.items()}
+    times = _times(lake, cut, sorted({trades[0] for trades in shown.values()}))
+    return [
+        Suspect(
             player_id=worst.player_id,
             cheat=worst.cheat,
             score=round(worst.score, 3),
             since=times[trades[0]],
             why=worst.why,
-            trades=trades,
+            trades=[trades[0], *trades[1:][1 - _SHOWN_MAX :]],
         )
+        for key, trades in shown.items()
+        for worst in [max(grouped[key], key=attrgetter("score"))]
+    ]
 
 
-def _times(lake: Asked, cut: Cut, cases: Iterable[Case]) -> dict[int, datetime]:
-    """When the trades of the cases were decided."""
-    wanted = sorted({trade for case in cases for trade in case.trades})
-    if not wanted:
+def _times(lake: Asked, cut: Cut, trades: Sequence[int]) -> dict[int, datetime]:
+    """When these were decided."""
+    if not trades:
         return {}
-    numbers = ", ".join(str(trade) for trade in wanted)
+    numbers = ", ".join(map(str, trades))
     return {row[0]: row[1] for row in lake.run(at(cut, _TIMES_OF.format(trades=numbers))).rows}

@@ -36,7 +36,8 @@ def find(rhythms: Iterable[Rhythm], reactions: Iterable[Reactions], gifts: Gifts
     for rhythm in rhythms:
         score = _score(rhythm)
         if score > 0 and (rhythm.player_id not in bots or bots[rhythm.player_id].score < score):
-            bots[rhythm.player_id] = Case(rhythm.player_id, Cheat.BOTTING, score, (), _words(rhythm))
+            item_id = rhythm.item_id if rhythm.item_id > 0 else None
+            bots[rhythm.player_id] = Case(rhythm.player_id, Cheat.BOTTING, score, (), _words(rhythm), item_id)
     yield from bots.values()
     yield from _collectors(bots, gifts)
 

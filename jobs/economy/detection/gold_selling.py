@@ -143,13 +143,13 @@ def _cases(mule: _Mule) -> Iterator[Case]:
     score = min(0.99, 0.55 + 0.2 * breadth + 0.2 * min(1.0, mule.paid) + 0.05 * (len(mule.sweeps) >= 8))
     trades = [gift.sequence for gift in (*mule.sweeps, *mule.payouts)]
     gathered, paid = value_of(mule.sweeps), value_of(mule.payouts)
-    why = f"mule: {len(mule.farmers)} player(s) gave {gathered:,.0f} gold in {len(mule.sweeps)} sweeps, "
+    why = f"mule: {len(mule.farmers)} player(s) gave {gathered:,.0f} gold's worth in {len(mule.sweeps)} sweeps, "
     why += f"{len(mule.buyers)} others got {paid:,.0f}"
     yield Case(mule.player, Cheat.GOLD_SELLING, score, trades, why)
     for farmer in mule.farmers:
         own = [gift for gift in mule.sweeps if gift.giver == farmer]
         if len(own) >= 2:
-            what = f"farmer: gave nearly all its gold to player {mule.player}, {len(own)} times"
+            what = f"farmer: gave {value_of(own):,.0f} gold's worth to player {mule.player}, in {len(own)} trades"
             yield Case(farmer, Cheat.GOLD_SELLING, score, [gift.sequence for gift in own], what)
     for buyer in mule.buyers:
         own = [gift for gift in mule.payouts if gift.receiver == buyer]
