@@ -5,7 +5,7 @@ Run as `python docs/generate.py`; tests/unit compares its result with what is co
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +17,8 @@ from app.contract.reasons import AdjustmentReason, DeadLetter, OfferOutcome, Pro
 from app.contract.tables import CATALOG, EVENTS, SCHEMA, VIEWS, Column, Table, View
 from app.http import openapi
 from app.settings import SETTINGS
-from jobs.lake.derived import DERIVED, DerivedTable
+from jobs.lake.aggregates import Aggregate, aggregates
+from jobs.lake.components import COLUMNS, TRADE_COMPONENTS
 from jobs.lake.questions import FAMILIES, StoredQuestion, stored_questions
 
 _FOLDER: Final = Path(__file__).parent
@@ -118,7 +119,7 @@ def _type_words(info: Any) -> str:
     raise TypeError(f"no words for {info}")
 
 
-def _relation_section(relation: Table | View | DerivedTable, more: str = "") -> str:
+def _relation_section(relation: Table | View, more: str = "") -> str:
     head = f"### `{CATALOG}.{SCHEMA}.{relation.name}`\n\nOne row per {relation.grain}; "
     head += f"key `{', '.join(relation.key)}`{more}.\n\n"
     rows = [_column_row(column) for column in relation.columns]
@@ -190,29 +191,47 @@ it. What has landed is answered: `haggle report` and `haggle ask` say up to whic
 questions of a report, and how many decided events had not landed yet.
 """
 
+_AGGREGATES: Final = """\
+A question is asked of aggregates, which are views too. Each is a statement over the events in `sql/aggregates`. Once a
+day has settled (`DAY_SETTLE_S` after midnight, UTC), maintenance keeps its answer in the table `kept_NAME`; the view is
+what is kept and, merged with it, what the statement says of the events since. So an answer is exact at every moment, and
+what it takes depends on the events of the running day alone. If a day that is over gets more events after all, all is
+kept anew by the next maintenance, and answers lack these events until then.
+"""
+_COMPONENTS: Final = """\
+One row per realm and player that had an accepted trade. A table that maintenance makes anew once there are a tenth more
+events, or a day has passed; until it has run first it is empty.
+"""
+
 
 def _questions_page() -> str:
     parts = [_NOTE, "# The business questions\n", _QUESTIONS]
     for family in FAMILIES:
         parts.append(f"## {family.capitalize()}\n")
         parts += [_question_section(question) for question in stored_questions() if question.family == family]
-    parts.append("## Tables that they rest on\n")
-    parts.append(
-        "Maintenance makes these anew once there are a tenth more events, or a day has passed; until it has run first "
-        "they are empty.\n"
-    )
-    parts += [_relation_section(table) for table in DERIVED]
+    parts += ["## What they are asked of\n", _AGGREGATES]
+    parts += [_aggregate_section(aggregate) for aggregate in aggregates()]
+    parts += [f"### `lake.haggle.{TRADE_COMPONENTS}`\n", _COMPONENTS, _columns_grid(COLUMNS)]
     return "\n".join(parts)
 
 
+def _aggregate_section(aggregate: Aggregate) -> str:
+    said = f"{aggregate.grain[0].upper()}{aggregate.grain[1:]}."
+    return f"### `lake.haggle.{aggregate.name}`: {aggregate.title}\n\n{said}\n\n{_columns_grid(aggregate.columns)}"
+
+
+def _columns_grid(columns: Iterable[Column]) -> str:
+    rows = [(f"`{column.name}`", f"`{column.type.trino}`", column.help) for column in columns]
+    return _grid(("column", "type", "meaning"), rows)
+
+
 def _question_section(question: StoredQuestion) -> str:
-    rows = [(f"`{column.name}`", f"`{column.type.trino}`", column.help) for column in question.columns]
     said = [f"### {question.title}", f"```sql\nselect * from lake.haggle.{question.name}\n```"]
     said += [
         f"{question.grain[0].upper()}{question.grain[1:]}. Counted: {question.counted}.",
         f"Order of the rows: {question.order}.",
     ]
-    return "\n\n".join([*said, _grid(("column", "type", "meaning"), rows)])
+    return "\n\n".join([*said, _columns_grid(question.columns)])
 
 
 def _grid(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:

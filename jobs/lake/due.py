@@ -20,6 +20,14 @@ TAG_PREFIX: Final = "day-"
 
 
 @dataclass(frozen=True, slots=True)
+class Size:
+    """How many, and how much they hold."""
+
+    count: int = 0
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Tier:
     """Files of one day whose size is below that of this tier, and not below that of the tier before."""
 

@@ -6,6 +6,7 @@ mean the same in both, and a test compares the answers.
 
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ import duckdb
 
 from app.contract.tables import CATALOG, EVENTS, SCHEMA, VIEWS, event_columns
 from app.errors import HaggleError
+from jobs.lake.aggregates import aggregates
 from jobs.lake.trino import SQL, Result
 
 _THREADS: Final = 2
@@ -38,8 +40,13 @@ class LocalLake:
         for function in _FUNCTIONS:
             self._connection.execute(f"create macro {function}")
         self.run(EVENTS.ddl("duckdb").replace(" not null", ""))
-        for view in VIEWS:
-            self.run(f"create view {CATALOG}.{SCHEMA}.{view.name} as {view.query()}")
+        for name, query in self._views():
+            self.run(f"create view {CATALOG}.{SCHEMA}.{name} as {query}")
+
+    @staticmethod
+    def _views() -> Iterator[tuple[str, str]]:
+        yield from ((view.name, view.query()) for view in VIEWS)
+        yield from ((aggregate.name, aggregate.direct) for aggregate in aggregates())
 
     def load(self, path: Path) -> None:
         """Adds the events of a file, one in JSON a line."""
@@ -55,6 +62,9 @@ class LocalLake:
     def run(self, sql: str) -> Result:
         """Runs one statement in Trino's dialect."""
         return self._execute(in_duckdb(sql), None)
+
+    def property(self, _name: str) -> None:
+        """Nothing is kept in a file."""
 
     def _execute(self, sql: str, parameters: Any) -> Result:
         started = time.perf_counter()

@@ -30,8 +30,10 @@ from app.errors import HaggleError
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
 from jobs.lake import due
-from jobs.lake.derived import DERIVED, derive, is_due, traders
+from jobs.lake.components import TRADE_COMPONENTS, derive, is_due, traders
+from jobs.lake.due import Size
 from jobs.lake.forgetting import TABLE, Forgetting
+from jobs.lake.keeping import Keeping
 from jobs.streams.lock import DriverLock
 from jobs.streams.session import CHECKPOINTS, build_session, file_system
 
@@ -41,19 +43,11 @@ _MANIFESTS_MAX: Final = 20
 _ORPHANS_EVERY_S: Final = 86_400
 _ORPHANS_AT: Final = "haggle.maintenance.orphans-at"
 """Table property: when orphans were last looked for (seconds since 1970), since listing all files takes its time."""
-_DERIVED_OF: Final = "haggle.maintenance.derived-of"
-"""Table property: of how many rows the derived tables were made, and when (seconds since 1970)."""
+_COMPONENTS_OF: Final = "haggle.maintenance.components-of"
+"""Table property: of how many rows trade_components was made, and when (seconds since 1970)."""
 _CANCEL_INTERVAL_S: Final = 1.0
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How many, and how much they hold."""
-
-    count: int = 0
-    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +138,7 @@ class Maintenance:
         self._file_bytes = settings.maintenance_file_mib * _MIB
         self._sizes = due.limits(self._file_bytes)
         self._forgetting = Forgetting(spark, settings, now)
+        self._keeping = Keeping(spark, self._is_over)
 
     def run(self, done: Callable[[Step], None]) -> bool:
         """Does all steps and hands each on when it has ended; False if one failed."""
@@ -153,7 +148,8 @@ class Maintenance:
             ("compact days that are over", "data files", table.data_files, self._sort_days),
             ("rewrite manifests", "manifests", table.manifests, self._rewrite_manifests),
             ("forget players", "rows with names", lambda: Size(self._forgetting.rows_with_names()), self._forget),
-            ("derive who traded with whom", "players", lambda: Size(traders(self._spark)), self._derive),
+            ("keep aggregates", "days kept", self._keeping.days, self._keep),
+            ("connect traders", "players", lambda: Size(traders(self._spark)), self._connect),
             ("tag days", "tags", lambda: Size(len(table.tags())), self._tag_days),
             ("expire snapshots", "snapshots", table.snapshots, self._expire),
             ("remove orphans", "files on HDFS", table.disk, self._remove_orphans),
@@ -202,21 +198,21 @@ class Maintenance:
 
     # ------------------------------------------------------------ compaction
 
-    def _is_over(self, day: due.Day) -> bool:
-        return due.is_over(day.day, self._now, self._settings.day_settle_s)
+    def _is_over(self, day: date | None) -> bool:
+        return due.is_over(day, self._now, self._settings.day_settle_s)
 
     def _merge(self) -> None:
         """Merges small files of days that are not over."""
         for day in self._table.days(self._sizes):
             below = due.merge_below(day, self._sizes)
-            if below is not None and not self._is_over(day):
+            if below is not None and not self._is_over(day.day):
                 files = {"min-file-size-bytes": below, "min-input-files": due.FAN_IN}
                 self._rewrite(day.day, "binpack", files)
 
     def _sort_days(self) -> None:
         """Rewrites days that are over and have more files than they need, sorted."""
         for day in self._table.days(self._sizes):
-            if self._is_over(day) and not due.is_compact(day, self._file_bytes):
+            if self._is_over(day.day) and not due.is_compact(day, self._file_bytes):
                 self._rewrite(day.day, "sort", {"rewrite-all": "true"})
 
     def _rewrite(self, day: date | None, strategy: str, options: dict[str, Any]) -> None:
@@ -258,18 +254,25 @@ class Maintenance:
 
     # ------------------------------------------------------------ what follows from the events
 
-    def _derive(self) -> None:
-        """Makes the tables of jobs/lake/derived.py anew when there is enough that they do not know."""
+    def _keep(self) -> None:
+        """Keeps the aggregates of days that are over."""
+        for name in self._keeping.keep():
+            self._expire_older(name)
+
+    def _connect(self) -> None:
+        """Makes trade_components anew when there is enough that it does not know."""
         rows = self._table.rows()
-        known, _, at = str(self._table.load().properties().get(_DERIVED_OF) or "0 0").partition(" ")
+        known, _, at = str(self._table.load().properties().get(_COMPONENTS_OF) or "0 0").partition(" ")
         if not is_due(rows, int(known), self._now.timestamp() - float(at)):
             return
         derive(self._spark)
-        for table in DERIVED:
-            action = self._actions().expireSnapshots(self._table.load(f"{CATALOG}.{SCHEMA}.{table.name}"))
-            action.expireOlderThan(self._millis_ago(self._settings.snapshot_keep_s)).execute()
+        self._expire_older(TRADE_COMPONENTS)
         now_s = int(self._now.timestamp())
-        self._spark.sql(f"alter table {TABLE} set tblproperties ('{_DERIVED_OF}' = '{rows} {now_s}')").collect()
+        self._spark.sql(f"alter table {TABLE} set tblproperties ('{_COMPONENTS_OF}' = '{rows} {now_s}')").collect()
+
+    def _expire_older(self, name: str) -> None:
+        action = self._actions().expireSnapshots(self._table.load(f"{CATALOG}.{SCHEMA}.{name}"))
+        action.expireOlderThan(self._millis_ago(self._settings.snapshot_keep_s)).execute()
 
     # ------------------------------------------------------------ the past
 
@@ -278,7 +281,7 @@ class Maintenance:
         compact = [
             day.day
             for day in self._table.days(self._sizes)
-            if day.day and self._is_over(day) and due.is_compact(day, self._file_bytes)
+            if day.day and self._is_over(day.day) and due.is_compact(day, self._file_bytes)
         ]
         keep_days = self._settings.tag_keep_days
         for day in due.days_to_tag(compact, self._table.tags(), self._now.date(), keep_days):

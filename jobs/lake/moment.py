@@ -1,13 +1,14 @@
 """The moment that questions are asked of: how far the lake has come by then, and what was still on its way."""
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
 from typing import Any, Final
 
 from app.contract.limits import MAX_AMOUNT
 from app.errors import HaggleError
 from app.settings import Settings
 from jobs.lag import Lag, read_lag
+from jobs.lake.aggregates import KEPT_PROPERTY, parse_kept
 from jobs.lake.cut import Cut, at
 from jobs.lake.trino import Lake
 
@@ -64,7 +65,18 @@ def read_moment(lake: Lake, settings: Settings, until: datetime | None = None) -
             f"realm {realm} has no event up to {until:%Y-%m-%d %H:%M:%S} UTC: "
             f"its first is of {first_at:%Y-%m-%d %H:%M:%S} UTC, so ask for a later moment"
         )
-    return Moment(Cut(realm, sequence, until), as_of, waiting)
+    cut = Cut(realm, sequence, until)
+    return Moment(replace(cut, kept_until=_kept_until(lake, cut)), as_of, waiting)
+
+
+def _kept_until(lake: Lake, cut: Cut) -> date | None:
+    """Up to which day what is kept belongs to the cut as a whole; None if any of it came later."""
+    kept = parse_kept(lake.property(KEPT_PROPERTY))
+    if kept is None or (cut.until and cut.until < datetime.combine(kept.until, time(), UTC)):
+        return None
+    newest = f"select max(sequence) from lake.haggle.day_figures where day < date '{kept.until}'"
+    (sequence,) = lake.run(at(Cut(cut.realm, MAX_AMOUNT, kept_until=kept.until), newest)).rows[0]
+    return kept.until if (sequence or 0) <= cut.sequence else None
 
 
 def waiting_events(lag: Lag) -> int | None:

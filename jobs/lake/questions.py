@@ -4,32 +4,16 @@ sql/questions/<name>.sql is the one source: the view `lake.haggle.<name>`, `hagg
 docs/questions.md follow from it.
 """
 
-import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import takewhile
-from types import MappingProxyType
 from typing import Final
 
-from app.contract.tables import Column, ColumnType, NestedType
+from app.contract.tables import Column
+from jobs.lake.header import read_header
 from jobs.lake.trino import SQL
 
 FAMILIES: Final = ("trades", "items and prices", "money", "wealth", "players")
 """In the order in which they are shown."""
-
-_TYPES: Final[Mapping[str, ColumnType | NestedType]] = MappingProxyType(
-    {
-        **{kind.trino: kind for kind in ColumnType},
-        **{name: NestedType(name, name, name) for name in ("boolean", "date", "double")},
-    }
-)
-"""Types of columns by their names in Trino."""
-_COLUMN: Final = re.compile(r"column (\w+) ([^:]+): (.+)")
-_FIELD: Final = re.compile(r"(question|family|grain|counted|parameters|order): (.+)")
-_MORE: Final = " " * 9
-"""How a line goes on that belongs to the one before."""
-
 
 @dataclass(frozen=True, slots=True)
 class StoredQuestion:
@@ -42,13 +26,10 @@ class StoredQuestion:
     counted: str
     order: str
     columns: tuple[Column, ...]
+    sql: str
+    """The statement alone."""
     text: str
     """The file."""
-
-    @property
-    def sql(self) -> str:
-        """The statement alone."""
-        return "".join(line for line in self.text.splitlines(keepends=True) if not line.startswith("-- ")).strip()
 
 
 @cache
@@ -60,24 +41,11 @@ def stored_questions() -> tuple[StoredQuestion, ...]:
 
 def parse_question(name: str, text: str) -> StoredQuestion:
     """Reads a question's file. Raises ValueError if its header lacks something, or has what none may have."""
-    lines = list(_whole_lines(takewhile(lambda line: line.startswith("--"), text.splitlines())))
-    fields = {match[1]: match[2] for line in lines if (match := _FIELD.fullmatch(line))}
-    columns = tuple(
-        Column(match[1], _TYPES[match[2]], match[3]) for line in lines if (match := _COLUMN.fullmatch(line))
-    )
-    if len(fields) + len(columns) != len(lines) or fields.pop("parameters", "") != "none":
+    header = read_header(text)
+    fields = dict(header.fields)
+    if fields.pop("parameters", "") != "none" or any(header.notes):
         raise ValueError(f"the header of {name} is not as the others are")
     title = fields.pop("question")
-    return StoredQuestion(name=name, title=title, columns=columns, text=text, **fields)
-
-
-def _whole_lines(header: Iterable[str]) -> Iterable[str]:
-    """The header without dashes, each of its parts on one line."""
-    whole: list[str] = []
-    for line in header:
-        said = line.removeprefix("--")
-        if said.startswith(_MORE):
-            whole[-1] += " " + said.strip()
-        else:
-            whole.append(said.strip())
-    return whole
+    return StoredQuestion(
+        name=name, title=title, columns=header.columns, sql=header.statement, text=text, **fields
+    )

@@ -7,6 +7,7 @@ is replaced in one step, so that who asks during an upgrade finds the old one or
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Any, Final
 
 from pyspark.sql import SparkSession
@@ -14,7 +15,8 @@ from pyspark.sql.types import ArrayType, DataType, StructType
 
 from app.contract.tables import CATALOG, EVENTS, FORMER_TABLES, SCHEMA, VIEWS, Column
 from app.errors import HaggleError
-from jobs.lake import derived
+from jobs.lake.aggregates import KEPT_PROPERTY, Kept, aggregates, parse_kept
+from jobs.lake.components import ddl
 from jobs.lake.questions import stored_questions
 
 DIALECT: Final = "trino"
@@ -59,13 +61,27 @@ def prepare_lake(spark: SparkSession) -> None:
 
 
 def prepare_questions(spark: SparkSession) -> None:
-    """Makes the questions as views, and the tables that maintenance keeps for them.
+    """Makes the questions as views, the aggregates that they ask, and the tables that maintenance keeps for them.
 
-    Two dozen commits, which take longer than all else at a first start, and which no event waits for.
+    Three dozen commits, which take longer than all else at a first start, and which no event waits for.
     """
-    derived.prepare(spark)
+    spark.sql(ddl("spark"))
+    kept = read_kept(spark)
+    replace_aggregates(spark, kept.until if kept else None)
     for question in stored_questions():
         _replace_view(spark, question.name, question.columns, question.sql)
+
+
+def replace_aggregates(spark: SparkSession, kept_until: date | None) -> None:
+    """Makes the views of the aggregates, of what is kept before that day and of the events since."""
+    for aggregate in aggregates():
+        _replace_view(spark, aggregate.name, aggregate.columns, aggregate.query(kept_until))
+
+
+def read_kept(spark: SparkSession) -> Kept | None:
+    """What is kept of the aggregates, as the table says."""
+    rows = spark.sql(f"show tblproperties {CATALOG}.{SCHEMA}.{EVENTS.name}").collect()
+    return parse_kept({row["key"]: row["value"] for row in rows}.get(KEPT_PROPERTY))
 
 
 def add_missing_columns(spark: SparkSession, table: str) -> None:

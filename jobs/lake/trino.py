@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import trino
 from requests.exceptions import RequestException
 
+from app.contract.tables import CATALOG, EVENTS, SCHEMA
 from app.errors import HaggleError
 from app.settings import Settings
 
@@ -17,6 +18,7 @@ _PACKAGED: Final = Path(__file__).parents[1] / "sql"
 SQL: Final = _PACKAGED if _PACKAGED.exists() else Path(__file__).parents[2] / "sql"
 """The folder of SQL: that of the checkout, or where the wheel has it."""
 _TIMEOUT_S: Final = 60
+_PROPERTIES: Final = f'select key, value from {CATALOG}.{SCHEMA}."{EVENTS.name}$properties"'
 
 
 class Result(NamedTuple):
@@ -59,6 +61,10 @@ class Lake:
             rows = cursor.fetchall()
             columns = [column[0] for column in cursor.description or []]
         return Result(columns, rows, time.perf_counter() - started)
+
+    def property(self, name: str) -> str | None:
+        """A property of the table `events`."""
+        return next((row[1] for row in self.run(_PROPERTIES).rows if row[0] == name), None)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -14,29 +14,20 @@
 -- column given_per_trade double: value given, per trade
 -- column received_per_trade double: value received, per trade
 -- column received_to_given double: received divided by given; null if nothing was given
-with kinds as (
+with swaps as (
     select
-        realm,
-        player_id,
-        player_class
-    from lake.haggle.players
-),
-
-swaps as (
-    select
-        trades.realm,
+        pairs.realm,
         coalesce(one.player_class, 'unknown') as class_1,
         coalesce(two.player_class, 'unknown') as class_2,
-        count(*) as trades,
-        sum(trades.player_1_gold + trades.player_1_item_value) as value_1,
-        sum(trades.player_2_gold + trades.player_2_item_value) as value_2
-    from lake.haggle.trades
-    left join kinds as one
-        on trades.realm = one.realm and trades.player_1_id = one.player_id
-    left join kinds as two
-        on trades.realm = two.realm and trades.player_2_id = two.player_id
-    where trades.status = 'accepted'
-    group by trades.realm, coalesce(one.player_class, 'unknown'), coalesce(two.player_class, 'unknown')
+        sum(pairs.trades) as trades,
+        sum(pairs.upward_value) as value_1,
+        sum(pairs.downward_value) as value_2
+    from lake.haggle.pair_edges as pairs
+    left join lake.haggle.standings as one
+        on pairs.realm = one.realm and pairs.lower_id = one.player_id
+    left join lake.haggle.standings as two
+        on pairs.realm = two.realm and pairs.higher_id = two.player_id
+    group by pairs.realm, coalesce(one.player_class, 'unknown'), coalesce(two.player_class, 'unknown')
 ),
 
 views as (

@@ -12,31 +12,20 @@
 -- column wealth bigint: what they have
 -- column player_share double: their share of all players
 -- column wealth_share double: their share of all wealth; null if nobody has anything
-with standings as (
+with newest as (
     select
         realm,
-        player_id,
-        max_by(gold + item_value, version) as wealth,
-        max(occurred_at) as changed_at
-    from lake.haggle.player_states
-    group by realm, player_id
-),
-
-newest as (
-    select
-        realm,
-        max(occurred_at) as newest_at
-    from lake.haggle.events
-    where event_type is not null
+        max(newest_at) as newest_at
+    from lake.haggle.day_figures
     group by realm
 ),
 
 idle as (
     select
         standings.realm,
-        standings.wealth,
+        standings.gold + standings.item_value as wealth,
         round(to_unixtime(newest.newest_at) - to_unixtime(standings.changed_at), 6) / 86400 as days
-    from standings
+    from lake.haggle.standings
     inner join newest on standings.realm = newest.realm
 ),
 

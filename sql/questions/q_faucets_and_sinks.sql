@@ -19,55 +19,30 @@ with ledger as (
     -- item 0 is gold
     select
         realm,
-        cast(0 as bigint) as item_id,
-        coalesce(adjustment_reason, 'creation') as reason,
-        if(event_type = 'player_created', state.gold, given.gold) as given,
-        coalesce(taken.gold, 0) as taken,
+        item_id,
+        reason,
+        given,
+        taken,
         0 as held
-    from lake.haggle.events
-    where event_type in ('player_created', 'player_adjusted')
+    from lake.haggle.ledger_days
     union all
     select
-        events.realm,
-        line.item_id as item_id,
-        'creation' as reason,
-        line.quantity as given,
+        realm,
+        cast(0 as bigint) as item_id,
+        cast(null as varchar) as reason,
+        0 as given,
         0 as taken,
-        0 as held
-    from lake.haggle.events
-    cross join unnest(events.state.items) as line (item_id, quantity)
-    where events.event_type = 'player_created'
+        gold as held
+    from lake.haggle.standings
     union all
     select
         realm,
         item_id,
-        adjustment_reason as reason,
-        if(direction = 'given', quantity, 0) as given,
-        if(direction = 'taken', quantity, 0) as taken,
-        0 as held
-    from lake.haggle.adjustment_lines
-    where status = 'accepted'
-    union all
-    select
-        realm,
-        cast(0 as bigint) as item_id,
         cast(null as varchar) as reason,
         0 as given,
         0 as taken,
-        max_by(gold, version) as held
-    from lake.haggle.player_states
-    group by realm, player_id
-    union all
-    select
-        states.realm,
-        line.item_id as item_id,
-        cast(null as varchar) as reason,
-        0 as given,
-        0 as taken,
-        max_by(line.quantity, states.version) as held
-    from lake.haggle.player_states as states
-    cross join unnest(states.items) as line (item_id, quantity)
-    group by states.realm, states.player_id, line.item_id
+        units as held
+    from lake.haggle.holdings
 ),
 
 by_reason as (
@@ -98,7 +73,7 @@ totals as (
 select
     totals.realm,
     nullif(totals.item_id, 0) as item_id,
-    if(totals.item_id = 0, 'gold', items.name) as thing,
+    if(totals.item_id = 0, 'gold', names.name) as thing,
     totals.reason,
     totals.given,
     totals.taken,
@@ -106,7 +81,7 @@ select
     totals.held,
     totals.supply - totals.held as residual
 from totals
-left join lake.haggle.items
-    on totals.realm = items.realm and totals.item_id = items.item_id
+left join lake.haggle.item_names as names
+    on totals.realm = names.realm and totals.item_id = names.item_id
 where totals.given + totals.taken > 0 or (totals.reason is null and totals.reasons = 0 and totals.held > 0)
 order by totals.realm, totals.item_id, totals.reason

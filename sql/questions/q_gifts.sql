@@ -14,23 +14,10 @@
 -- column answered bigint: gifts that were answered
 -- column answered_share double: their share of the gifts
 -- column answered_value_share double: their share of the value; null if nothing had value
-with gifts as (
+with answers as (
     select
         realm,
-        occurred_at,
-        if(player_1_gold = 0 and player_1_lines = 0, player_2_id, player_1_id) as giver_id,
-        if(player_1_gold = 0 and player_1_lines = 0, player_1_id, player_2_id) as taker_id,
-        player_1_gold + player_1_item_value + player_2_gold + player_2_item_value as gift_value
-    from lake.haggle.trades
-    where
-        status = 'accepted'
-        and ((player_1_gold = 0 and player_1_lines = 0) or (player_2_gold = 0 and player_2_lines = 0))
-),
-
-answers as (
-    select
-        realm,
-        cast(occurred_at as date) as day,
+        day,
         giver_id,
         gift_value,
         -- of the pair's gifts from now to a week later, as many as are from the taker
@@ -39,7 +26,7 @@ answers as (
             count_if(giver_id > taker_id) over week_on,
             count_if(giver_id < taker_id) over week_on
         ) as is_answered
-    from gifts
+    from lake.haggle.gifts
     window week_on as (
         partition by realm, least(giver_id, taker_id), greatest(giver_id, taker_id)
         order by to_unixtime(occurred_at) range between current row and 604800 following

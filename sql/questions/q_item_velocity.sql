@@ -13,17 +13,7 @@
 -- column velocity double: how often a unit changed hands: units traded divided by units held; null if none is held
 -- column hhi double: Herfindahl index of the holdings: the sum of the squares of the holders' shares, 1 if one has all
 -- column top_holder_share double: share of the player that holds most
-with holdings as (
-    select
-        states.realm,
-        line.item_id as item_id,
-        max_by(line.quantity, states.version) as units
-    from lake.haggle.player_states as states
-    cross join unnest(states.items) as line (item_id, quantity)
-    group by states.realm, states.player_id, line.item_id
-),
-
-held as (
+with held as (
     select
         realm,
         item_id,
@@ -31,7 +21,7 @@ held as (
         count_if(units > 0) as holders,
         sum(cast(units as double) * units) as squares,
         max(units) as most
-    from holdings
+    from lake.haggle.holdings
     group by realm, item_id
 ),
 
@@ -39,9 +29,8 @@ traded as (
     select
         realm,
         item_id,
-        sum(quantity) as units
-    from lake.haggle.trade_lines
-    where status = 'accepted'
+        sum(units) as units
+    from lake.haggle.item_days
     group by realm, item_id
 ),
 
@@ -63,7 +52,7 @@ moved as (
 select
     moved.realm,
     moved.item_id,
-    items.name,
+    names.name,
     moved.units_held,
     moved.holders,
     moved.units_traded,
@@ -71,6 +60,6 @@ select
     moved.squares / moved.units / moved.units as hhi,
     moved.most / moved.units as top_holder_share
 from moved
-left join lake.haggle.items
-    on moved.realm = items.realm and moved.item_id = items.item_id
+left join lake.haggle.item_names as names
+    on moved.realm = names.realm and moved.item_id = names.item_id
 order by moved.realm, moved.item_id

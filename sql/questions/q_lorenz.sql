@@ -9,21 +9,13 @@
 -- column realm varchar: the unit of atomicity
 -- column player_percent integer: the poorest so many percent of the players
 -- column wealth_share double: share of all wealth that they have, 0 to 1; null if nobody has anything
-with standings as (
+with placed as (
     select
         realm,
-        player_id,
-        max_by(gold + item_value, version) as wealth
-    from lake.haggle.player_states
-    group by realm, player_id
-),
-
-placed as (
-    select
-        realm,
-        wealth,
-        sum(wealth) over (partition by realm order by wealth rows unbounded preceding) as wealth_up_to
-    from standings
+        gold + item_value as wealth,
+        sum(gold + item_value) over (partition by realm order by gold + item_value rows unbounded preceding)
+            as wealth_up_to
+    from lake.haggle.standings
 ),
 
 curves as (

@@ -12,31 +12,15 @@
 -- column gold_traded bigint: gold that accepted trades moved
 -- column velocity double: how often a piece of gold changed hands on the day: traded gold divided by gold; null if
 --          there was none
-with days as (
-    select
-        realm,
-        cast(occurred_at as date) as day,
-        sum(
-            case event_type
-                when 'player_created' then state.gold
-                when 'player_adjusted' then given.gold - taken.gold
-                else 0
-            end
-        ) as added,
-        sum(if(event_type = 'trade_accepted', player_1.gold + player_2.gold, 0)) as gold_traded
-    from lake.haggle.events
-    where event_type in ('player_created', 'player_adjusted', 'trade_accepted')
-    group by realm, cast(occurred_at as date)
-),
-
-supply as (
+with supply as (
     select
         realm,
         day,
-        added,
-        sum(added) over (partition by realm order by day) as gold,
+        gold_added as added,
+        sum(gold_added) over (partition by realm order by day) as gold,
         gold_traded
-    from days
+    from lake.haggle.day_figures
+    where new_players + adjustments + trades > 0
 )
 
 select

@@ -11,37 +11,33 @@
 -- column distinct_items bigint: different items held at once
 -- column version bigint: the version of the player's state that first had it
 -- column occurred_at timestamp(6) with time zone: when that was reached first
-with highest as (
+with ranked as (
     select
         realm,
-        max(distinct_items) as distinct_items
-    from lake.haggle.player_states
-    group by realm
-),
-
-reached as (
-    select
-        states.realm,
-        states.player_id,
-        states.distinct_items,
-        min(states.sequence) as sequence,
-        min(states.version) as version,
-        min_by(states.occurred_at, states.sequence) as occurred_at
-    from lake.haggle.player_states as states
-    inner join highest
-        on states.realm = highest.realm and states.distinct_items = highest.distinct_items
-    group by states.realm, states.player_id, states.distinct_items
+        player_id,
+        player_class,
+        named_by,
+        named_at,
+        most_items,
+        most_items_by,
+        most_items_version,
+        most_items_at,
+        rank() over (partition by realm order by most_items desc) as place
+    from lake.haggle.standings
+    where most_items is not null
 )
 
 select
-    reached.realm,
-    reached.player_id,
-    players.username,
-    players.player_class,
-    reached.distinct_items,
-    reached.version,
-    reached.occurred_at
-from reached
-inner join lake.haggle.players
-    on reached.realm = players.realm and reached.player_id = players.player_id
-order by reached.realm, reached.sequence, reached.player_id
+    ranked.realm,
+    ranked.player_id,
+    naming.username,
+    ranked.player_class,
+    ranked.most_items as distinct_items,
+    ranked.most_items_version as version,
+    ranked.most_items_at as occurred_at
+from lake.haggle.events as naming
+-- by the moment of the naming too, so that its day alone is read
+inner join ranked
+    on naming.realm = ranked.realm and naming.sequence = ranked.named_by and naming.occurred_at = ranked.named_at
+where ranked.place = 1
+order by ranked.realm, ranked.most_items_by, ranked.player_id

@@ -15,22 +15,21 @@ with traded as (
     select
         realm,
         item_id,
-        sum(quantity) as units,
-        count(*) as trade_lines
-    from lake.haggle.trade_lines
-    where status = 'accepted'
+        sum(units) as units,
+        sum(trade_lines) as trade_lines
+    from lake.haggle.item_days
     group by realm, item_id
 )
 
 select
     traded.realm,
     traded.item_id,
-    items.name,
+    names.name,
     traded.units,
     traded.trade_lines,
     rank() over (partition by traded.realm order by traded.units desc) as rank_by_units,
     rank() over (partition by traded.realm order by traded.trade_lines desc) as rank_by_lines
 from traded
-left join lake.haggle.items
-    on traded.realm = items.realm and traded.item_id = items.item_id
+left join lake.haggle.item_names as names
+    on traded.realm = names.realm and traded.item_id = names.item_id
 order by traded.realm asc, traded.units desc, traded.trade_lines desc, traded.item_id asc

@@ -12,37 +12,33 @@
 -- column item_value bigint: gold value of all items held at once
 -- column version bigint: the version of the player's state that first had it
 -- column occurred_at timestamp(6) with time zone: when that was reached first
-with highest as (
+with ranked as (
     select
         realm,
-        max(item_value) as item_value
-    from lake.haggle.player_states
-    group by realm
-),
-
-reached as (
-    select
-        states.realm,
-        states.player_id,
-        states.item_value,
-        min(states.sequence) as sequence,
-        min(states.version) as version,
-        min_by(states.occurred_at, states.sequence) as occurred_at
-    from lake.haggle.player_states as states
-    inner join highest
-        on states.realm = highest.realm and states.item_value = highest.item_value
-    group by states.realm, states.player_id, states.item_value
+        player_id,
+        player_class,
+        named_by,
+        named_at,
+        most_value,
+        most_value_by,
+        most_value_version,
+        most_value_at,
+        rank() over (partition by realm order by most_value desc) as place
+    from lake.haggle.standings
+    where most_value is not null
 )
 
 select
-    reached.realm,
-    reached.player_id,
-    players.username,
-    players.player_class,
-    reached.item_value,
-    reached.version,
-    reached.occurred_at
-from reached
-inner join lake.haggle.players
-    on reached.realm = players.realm and reached.player_id = players.player_id
-order by reached.realm, reached.sequence, reached.player_id
+    ranked.realm,
+    ranked.player_id,
+    naming.username,
+    ranked.player_class,
+    ranked.most_value as item_value,
+    ranked.most_value_version as version,
+    ranked.most_value_at as occurred_at
+from lake.haggle.events as naming
+-- by the moment of the naming too, so that its day alone is read
+inner join ranked
+    on naming.realm = ranked.realm and naming.sequence = ranked.named_by and naming.occurred_at = ranked.named_at
+where ranked.place = 1
+order by ranked.realm, ranked.most_value_by, ranked.player_id

@@ -16,51 +16,18 @@
 -- column median_price_ratio double: gold that they paid first, divided by the list value
 -- column trades bigint: trades that they had a part in; one of two newcomers of a day counts for both
 -- column gift_share double: share of these trades that were gifts to them; null if there were no trades
-with sides as (
+with newcomers as (
     select
-        trades.realm,
-        trades.sequence,
-        trades.occurred_at,
-        if(side.number = 1, trades.player_1_id, trades.player_2_id) as player_id,
-        if(side.number = 1, trades.player_1_gold, trades.player_2_gold) as gold_given,
-        if(side.number = 1, trades.player_1_lines, trades.player_2_lines) as lines_given,
-        if(side.number = 1, trades.player_2_gold, trades.player_1_gold) as gold_got,
-        if(side.number = 1, trades.player_2_lines, trades.player_1_lines) as lines_got,
-        if(side.number = 1, trades.player_2_item_value, trades.player_1_item_value) as value_got
-    from lake.haggle.trades
-    cross join unnest(array[1, 2]) as side (number)
-    where trades.status = 'accepted'
-),
-
-firsts as (
-    select
-        realm,
-        player_id,
-        count(*) as trades,
-        count_if(gold_given = 0 and lines_given = 0) as gifts,
-        min(occurred_at) as traded_at,
-        min_by(
-            if(
-                gold_given > 0 and lines_given = 0 and gold_got = 0 and lines_got = 1 and value_got > 0,
-                cast(gold_given as double) / value_got
-            ),
-            if(gold_given > 0 and lines_given = 0 and gold_got = 0 and lines_got = 1 and value_got > 0, sequence)
-        ) as price_ratio
-    from sides
-    group by realm, player_id
-),
-
-newcomers as (
-    select
-        people.realm,
-        cast(people.created_at as date) as day,
-        coalesce(firsts.trades, 0) as trades,
-        coalesce(firsts.gifts, 0) as gifts,
-        round(to_unixtime(firsts.traded_at) - to_unixtime(people.created_at), 6) / 3600 as hours,
-        firsts.price_ratio
-    from lake.haggle.players as people
-    left join firsts
-        on people.realm = firsts.realm and people.player_id = firsts.player_id
+        standings.realm,
+        cast(standings.created_at as date) as day,
+        coalesce(traders.trades, 0) as trades,
+        coalesce(traders.gifts, 0) as gifts,
+        round(to_unixtime(traders.traded_at) - to_unixtime(standings.created_at), 6) / 3600 as hours,
+        traders.price_ratio
+    from lake.haggle.standings
+    left join lake.haggle.traders
+        on standings.realm = traders.realm and standings.player_id = traders.player_id
+    where standings.created_at is not null
 ),
 
 days as (

@@ -20,20 +20,15 @@
 with statuses as (
     select
         realm,
-        offer_id,
-        count_if(status = 'made') as made,
-        count_if(status = 'accepted') as accepted,
-        count_if(status = 'declined') as declined,
-        count_if(status = 'cancelled') as cancelled,
-        count_if(status = 'expired') as expired,
-        count_if(status = 'account_closed') as account_closed,
-        count_if(status = 'rejected') as refused,
-        round(
-            max(if(status in ('accepted', 'declined'), to_unixtime(occurred_at)))
-            - max(if(status = 'made', to_unixtime(occurred_at))),
-            6
-        ) as seconds
-    from lake.haggle.offers
+        sum(made) as made,
+        sum(accepted) as accepted,
+        sum(declined) as declined,
+        sum(cancelled) as cancelled,
+        sum(expired) as expired,
+        sum(account_closed) as account_closed,
+        sum(refused) as refused,
+        round(to_unixtime(max(answered_at)) - to_unixtime(max(made_at)), 6) as seconds
+    from lake.haggle.offer_days
     group by realm, offer_id
 ),
 

@@ -13,38 +13,16 @@
 -- column items_compared bigint: items that had as many on the day of this list before, too
 -- column link double: prices of the day, divided by those of the day before; null if nothing can be compared
 -- column price_index double: 100 at the first day, and from there the product of the links
-with sales as (
-    select
-        realm,
-        cast(occurred_at as date) as day,
-        element_at(if(cardinality(player_1.items) = 1, player_1.items, player_2.items), 1) as line,
-        player_1.gold + player_2.gold as gold
-    from lake.haggle.events
-    where
-        event_type = 'trade_accepted'
-        and (
-            (
-                cardinality(player_1.items) = 1 and player_1.gold = 0
-                and cardinality(player_2.items) = 0 and player_2.gold > 0
-            )
-            or (
-                cardinality(player_2.items) = 1 and player_2.gold = 0
-                and cardinality(player_1.items) = 0 and player_1.gold > 0
-            )
-        )
-),
-
-item_days as (
+with well_priced as (
     select
         realm,
         day,
-        line.item_id as item_id,
-        cast(sum(line.quantity) as double) as units,
-        cast(sum(gold) as double) / sum(line.quantity) as unit_price,
+        item_id,
+        cast(units as double) as units,
+        cast(gold as double) / units as unit_price,
         dense_rank() over (partition by realm order by day) as place
-    from sales
-    group by realm, day, line.item_id
-    having count(*) >= 5
+    from lake.haggle.price_days
+    where priced_trades >= 5
 ),
 
 neighbours as (
@@ -56,7 +34,7 @@ neighbours as (
         coalesce(place = 1 + lag(place) over (partition by realm, item_id order by place), false) as is_compared,
         lag(units) over (partition by realm, item_id order by place) as units_before,
         lag(unit_price) over (partition by realm, item_id order by place) as price_before
-    from item_days
+    from well_priced
 ),
 
 links as (

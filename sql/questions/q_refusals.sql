@@ -12,40 +12,24 @@
 -- column share_of_refused double: share of all refused ones of the kind
 -- column share_of_decided double: share of all decided ones of the kind
 -- column players bigint: different players that the refused ones name; some may not exist
-with named as (
+with refusals as (
     select
         realm,
-        sequence,
+        kind,
         reason,
-        case
-            when event_type like 'trade%' then 'trade'
-            when event_type like 'offer%' then 'offer'
-            else 'adjustment'
-        end as kind,
-        array[coalesce(player_id, player_1.player_id), player_2.player_id] as player_ids
-    from lake.haggle.events
-    where event_type in ('trade_rejected', 'offer_rejected', 'adjustment_rejected')
-),
-
-refusals as (
-    select
-        named.realm,
-        named.kind,
-        named.reason,
-        count(distinct named.sequence) as refused,
-        count(distinct player.id) as players
-    from named
-    cross join unnest(named.player_ids) as player (id)
-    group by named.realm, named.kind, named.reason
+        sum(refused) as refused,
+        count(distinct player_id) as players
+    from lake.haggle.refusal_days
+    group by realm, kind, reason
 ),
 
 decided as (
     select
         realm,
-        count_if(event_type in ('trade_accepted', 'trade_rejected')) as trades,
-        count_if(event_type in ('offer_made', 'offer_rejected')) as offers_made,
-        count_if(event_type in ('player_adjusted', 'adjustment_rejected')) as adjustments_made
-    from lake.haggle.events
+        sum(trades + trades_refused) as trades,
+        sum(offers_made + offers_refused) as offers_decided,
+        sum(adjustments + adjustments_refused) as adjustments_decided
+    from lake.haggle.day_figures
     group by realm
 )
 
@@ -59,8 +43,8 @@ select
     cast(refusals.refused as double)
     / case refusals.kind
         when 'trade' then decided.trades
-        when 'offer' then decided.offers_made
-        else decided.adjustments_made
+        when 'offer' then decided.offers_decided
+        else decided.adjustments_decided
     end as share_of_decided,
     refusals.players
 from refusals

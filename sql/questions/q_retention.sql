@@ -11,22 +11,13 @@
 -- column players bigint: players that were created in the week
 -- column trading bigint: of them, those that traded in the later week
 -- column share double: trading divided by players
-with active as (
-    select distinct
-        trades.realm,
-        trader.player_id,
-        cast(date_trunc('week', trades.occurred_at) as date) as active_week
-    from lake.haggle.trades
-    cross join unnest(array[trades.player_1_id, trades.player_2_id]) as trader (player_id)
-    where trades.status = 'accepted'
-),
-
-newcomers as (
+with newcomers as (
     select
         realm,
         player_id,
         cast(date_trunc('week', created_at) as date) as cohort_week
-    from lake.haggle.players
+    from lake.haggle.standings
+    where created_at is not null
 ),
 
 -- a row per cohort and week: also of players that were created and never traded, and of weeks without them
@@ -34,12 +25,12 @@ counts as (
     select
         active.realm,
         newcomers.cohort_week,
-        active.active_week,
+        active.week as active_week,
         count(*) as trading
-    from active
+    from lake.haggle.trader_weeks as active
     inner join newcomers
         on active.realm = newcomers.realm and active.player_id = newcomers.player_id
-    group by active.realm, newcomers.cohort_week, active.active_week
+    group by active.realm, newcomers.cohort_week, active.week
 ),
 
 cohorts as (
@@ -54,9 +45,8 @@ cohorts as (
 weeks as (
     select distinct
         realm,
-        cast(date_trunc('week', occurred_at) as date) as active_week
-    from lake.haggle.trades
-    where status = 'accepted'
+        week as active_week
+    from lake.haggle.trader_weeks
 )
 
 select

@@ -22,34 +22,18 @@
 -- column largest_component bigint: players of the largest component
 -- column largest_component_share double: their share of the players of all components
 -- column components_sequence bigint: the newest accepted trade that the components know of
-with pairs as (
-    select
-        realm,
-        least(player_1_id, player_2_id) as lower_id,
-        greatest(player_1_id, player_2_id) as higher_id,
-        count(*) as pair_trades,
-        max(sequence) as newest,
-        sum(if(player_1_id < player_2_id, player_1_gold + player_1_item_value, player_2_gold + player_2_item_value))
-            as upward_value,
-        sum(if(player_1_id < player_2_id, player_2_gold + player_2_item_value, player_1_gold + player_1_item_value))
-            as downward_value
-    from lake.haggle.trades
-    where status = 'accepted'
-    group by realm, least(player_1_id, player_2_id), greatest(player_1_id, player_2_id)
-),
-
-ends as (
+with ends as (
     select
         pairs.realm,
         endpoint.player_id,
         count(*) as degree,
-        sum(pairs.pair_trades) as trades,
-        max(pairs.newest) as newest,
-        count_if(pairs.pair_trades > 1) as repeat_pairs,
+        sum(pairs.trades) as trades,
+        max(pairs.sequence) as newest,
+        count_if(pairs.trades > 1) as repeat_pairs,
         count_if(pairs.upward_value > 0 and pairs.downward_value > 0) as two_way_pairs,
         sum(pairs.upward_value + pairs.downward_value) as pair_value,
         sum(2 * least(pairs.upward_value, pairs.downward_value)) as mutual_value
-    from pairs
+    from lake.haggle.pair_edges as pairs
     cross join unnest(array[pairs.lower_id, pairs.higher_id]) as endpoint (player_id)
     group by pairs.realm, endpoint.player_id
 ),

@@ -11,10 +11,11 @@
 -- column last_at timestamp(6) with time zone: when the last one was decided
 select
     realm,
-    count_if(status = 'accepted') as trades,
-    count_if(status = 'rejected') as refused,
-    min(occurred_at) as first_at,
-    max(occurred_at) as last_at
-from lake.haggle.trades
+    sum(trades) as trades,
+    sum(trades_refused) as refused,
+    min(first_trade_at) as first_at,
+    max(last_trade_at) as last_at
+from lake.haggle.day_figures
+where trades + trades_refused > 0
 group by realm
 order by realm

@@ -23,30 +23,27 @@
 -- column growth_p10 double: wealth divided by wealth at creation, that a tenth of the players are at or below
 -- column growth_median double: the median of it
 -- column growth_p90 double: what nine tenths of the players are at or below
-with standings as (
+with worths as (
     select
         realm,
-        player_id,
-        -- the state at creation alone names the class
-        coalesce(max(player_class), 'unknown') as player_class,
-        max_by(gold + item_value, version) as wealth,
-        max(if(version = 1, gold + item_value)) as at_start
-    from lake.haggle.player_states
-    group by realm, player_id
+        coalesce(player_class, 'unknown') as player_class,
+        gold + item_value as wealth,
+        wealth_at_start as at_start
+    from lake.haggle.standings
 ),
 
 placed as (
     select
-        standings.realm,
+        worths.realm,
         kind.player_class,
-        standings.wealth,
-        standings.at_start,
-        cast(standings.wealth as double) / nullif(standings.at_start, 0) as growth,
-        count(*) over (partition by standings.realm, kind.player_class) as players,
-        row_number() over (partition by standings.realm, kind.player_class order by standings.wealth) as place,
-        row_number() over (partition by standings.realm, kind.player_class order by standings.at_start) as start_place
-    from standings
-    cross join unnest(array[standings.player_class, cast(null as varchar)]) as kind (player_class)
+        worths.wealth,
+        worths.at_start,
+        cast(worths.wealth as double) / nullif(worths.at_start, 0) as growth,
+        count(*) over (partition by worths.realm, kind.player_class) as players,
+        row_number() over (partition by worths.realm, kind.player_class order by worths.wealth) as place,
+        row_number() over (partition by worths.realm, kind.player_class order by worths.at_start) as start_place
+    from worths
+    cross join unnest(array[worths.player_class, cast(null as varchar)]) as kind (player_class)
 ),
 
 classed as (

@@ -28,7 +28,6 @@ from jobs.economy.behaviours.folder import write_plan
 from jobs.economy.behaviours.plan import Setting
 from jobs.economy.log import EVENTS_FILE
 from jobs.lake.cut import Cut, at
-from jobs.lake.derived import derive
 from jobs.lake.maintenance import Maintenance
 from jobs.lake.questions import StoredQuestion, stored_questions
 from jobs.lake.trino import Lake
@@ -48,7 +47,7 @@ _FORMER: Final = f"{CATALOG}.former.events"
 
 @contextmanager
 def filled(trades: int, folder: Path) -> Iterator[tuple[SparkSession, Settings, int]]:
-    """A lake with a plan of so many trades, at rest, with its derived tables; and how many events it has."""
+    """A lake with a plan of so many trades, at rest, merged and with what maintenance keeps; and how many events it has."""
     setting = Setting(players=max(100, trades // _TRADES_OF_A_PLAYER), trades=trades, days=_DAYS, seed=_SEED)
     write_plan(ECONOMY, setting, folder)
     with started_stack() as stack:
@@ -62,7 +61,6 @@ def filled(trades: int, folder: Path) -> Iterator[tuple[SparkSession, Settings, 
         spark.sparkContext.setLogLevel("ERROR")
         try:
             Maintenance(spark, settings, datetime.now(UTC)).run(lambda _: None)
-            derive(spark)
             yield spark, settings, events
         finally:
             spark.stop()

@@ -36,7 +36,8 @@ from app.contract.events import (
 )
 from app.contract.reasons import AdjustmentReason, DeadLetter, OfferOutcome, Rejection
 from app.contract.tables import CATALOG, EVENTS, SCHEMA, VIEWS, Column, ColumnType
-from jobs.lake.derived import DERIVED, TRADE_COMPONENTS
+from jobs.lake.aggregates import aggregates
+from jobs.lake.components import TRADE_COMPONENTS, ddl
 from jobs.lake.questions import stored_questions
 from jobs.lake.trino import SQL, Lake, Result
 from tests.economy import ITEMS
@@ -222,10 +223,11 @@ class Events:
         self._is_connected = False
         lake.run(f"create schema if not exists {schema}")
         lake.run(EVENTS.ddl("trino", schema))
-        for table in DERIVED:
-            lake.run(table.ddl("trino", schema))
+        lake.run(ddl("trino", schema))
         for view in VIEWS:
             lake.run(f"create or replace view {schema}.{view.name} as {view.query(schema)}")
+        for aggregate in aggregates():
+            lake.run(f"create or replace view {schema}.{aggregate.name} as {self.here(aggregate.direct)}")
         for question in stored_questions():
             lake.run(f"create or replace view {schema}.{question.name} as {self.here(question.sql)}")
 
@@ -272,12 +274,12 @@ class Events:
         """Puts rows into trade_components, as maintenance does."""
         self._is_connected = True
         rows = ", ".join(str(row) for row in components)
-        self.lake.run(f"insert into {self.schema}.{TRADE_COMPONENTS.name} values {rows}")
+        self.lake.run(f"insert into {self.schema}.{TRADE_COMPONENTS} values {rows}")
 
     def disconnect(self) -> None:
         """Empties trade_components."""
         if self._is_connected:
-            self.lake.run(f"delete from {self.schema}.{TRADE_COMPONENTS.name}")
+            self.lake.run(f"delete from {self.schema}.{TRADE_COMPONENTS}")
         self._is_connected = False
 
     def clear(self) -> None:

@@ -8,8 +8,8 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,16 +28,20 @@ from jobs.economy.log import EVENTS_FILE
 from jobs.lag import Lag, StageLag
 from jobs.lake import moment
 from jobs.lake.cut import Cut, at
-from jobs.lake.derived import DERIVED, TRADE_COMPONENTS, components_of, is_due
+from jobs.lake.aggregates import Aggregate, Kept, aggregates, form, parse_aggregate, parse_kept
+from jobs.lake.components import TRADE_COMPONENTS, components_of, ddl, is_due
 from jobs.lake.local import LocalLake
 from jobs.lake.questions import FAMILIES, StoredQuestion, parse_question, stored_questions
+from jobs.lake.trino import SQL
 from tests import questions
 from tests.economy import ECONOMY
 from tests.kafka import free_port
 
 SEEDS: Final = (1, 2, 3)
 EACH = pytest.mark.parametrize("question", stored_questions(), ids=lambda question: question.name)
-NAMES: Final = {EVENTS.name, *(view.name for view in VIEWS), *(table.name for table in DERIVED)}
+NAMES: Final = {
+    EVENTS.name, TRADE_COMPONENTS, *(view.name for view in VIEWS), *(aggregate.name for aggregate in aggregates())
+}  # fmt: skip
 
 
 # ---------------------------------------------------------------- headers
@@ -85,11 +89,10 @@ class Played:
     def __init__(self, path: Path) -> None:
         self.events = [decode_event(line) for line in path.read_bytes().splitlines()]
         self.lake = LocalLake()
-        for table in DERIVED:
-            self.lake.run(table.ddl("duckdb"))
+        self.lake.run(ddl("duckdb"))
         self.lake.load(path)
         for row in components_of(pairs_of(self.events)):
-            self.lake.run(f"insert into lake.haggle.{TRADE_COMPONENTS.name} values {row}")
+            self.lake.run(f"insert into lake.haggle.{TRADE_COMPONENTS} values {row}")
 
     @property
     def realm(self) -> str:
@@ -137,6 +140,79 @@ def test_families_asked_of_one_moment_add_up(played: Played) -> None:
     lake, cut = played.lake, Cut(played.realm, played.events[-1].sequence - 7)
     rows = {question.name: lake.run(at(cut, question.text)).records() for question in stored_questions()}
     assert_sums(rows)
+
+
+# ---------------------------------------------------------------- what is kept
+
+
+@pytest.fixture(scope="session")
+def keeping(played: Played) -> Iterator[tuple[Played, list[date]]]:
+    """The log, with aggregates kept in two steps: of its first days, and of some more."""
+    first = played.events[0].occurred_at.date()
+    steps = [first + timedelta(days=5), first + timedelta(days=12)]
+    for aggregate in aggregates():
+        played.lake.run(aggregate.ddl("duckdb"))
+        for kept_until, until in ((None, steps[0]), (steps[0], steps[1])):
+            keep(played.lake, aggregate, kept_until, until)
+    yield played, steps
+    for aggregate in aggregates():
+        played.lake.run(f"drop table lake.haggle.{aggregate.kept}")
+
+
+def keep(lake: LocalLake, aggregate: Aggregate, kept_until: date | None, until: date) -> None:
+    """As maintenance does."""
+    table = f"lake.haggle.{aggregate.kept}"
+    names = ", ".join(column.name for column in aggregate.columns)
+    more = "" if aggregate.is_by_day else f", date '{until}' as until"
+    lake.run(f"create table lake.haggle.extended as select {names}{more} from ({aggregate.extended(kept_until, until)})")
+    if aggregate.is_by_day:
+        month = "date_trunc('month', day)"
+        lake.run(f"delete from {table} where {month} in (select {month} from lake.haggle.extended)")
+    lake.run(f"insert into {table} select * from lake.haggle.extended")
+    lake.run("drop table lake.haggle.extended")
+
+
+@EACH
+def test_of_what_is_kept_and_what_came_since_an_answer_is_that_of_all_events(
+    keeping: tuple[Played, list[date]], question: StoredQuestion
+) -> None:
+    played, steps = keeping
+    newest = played.events[-1].sequence
+    due = played.lake.run(at(Cut(played.realm, newest), question.text)).rows
+    for kept_until in steps:
+        assert_alike(played.lake.run(at(Cut(played.realm, newest, kept_until=kept_until), question.text)).rows, due)
+        assert_alike(played.lake.run(at(Cut("nobody", newest, kept_until=kept_until), question.text)).rows, [])
+
+
+def test_days_that_are_kept_are_not_read_again(keeping: tuple[Played, list[date]]) -> None:
+    """The events are gone, and what was kept of them is still known."""
+    played, (_, kept_until) = keeping
+    (due,) = (q for q in stored_questions() if q.name == "q_volume")
+    cut = Cut(played.realm, played.events[-1].sequence, kept_until=kept_until)
+    before = played.lake.run(at(cut, due.text)).rows
+    played.lake.run("begin")
+    played.lake.run(f"delete from lake.haggle.events where occurred_at < timestamp '{kept_until} 00:00:00 UTC'")
+    assert played.lake.run(at(cut, due.text)).rows == before
+    played.lake.run("rollback")
+
+
+def test_what_other_aggregates_have_kept_is_of_no_use() -> None:
+    assert parse_kept(None) is None
+    assert parse_kept("") is None
+    assert parse_kept("2026-01-06 17 another-form") is None
+    kept = Kept(date(2026, 1, 6), 17, form())
+    assert parse_kept(kept.text) == kept
+
+
+@pytest.mark.parametrize(
+    ("was", "is_now"),
+    [("-- grain: ", "-- grown: "), ("varchar, key:", "varchar:"), ("bigint, max:", "number, max:")],
+)
+def test_a_header_of_an_aggregate_that_lacks_something_is_refused(was: str, is_now: str) -> None:
+    text = (SQL / "aggregates" / "pair_edges.sql").read_text()
+    assert was in text
+    with pytest.raises((ValueError, KeyError)):
+        parse_aggregate("pair_edges", text.replace(was, is_now, 1))
 
 
 Answers = Mapping[str, Sequence[Mapping[str, Any]]]
