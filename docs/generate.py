@@ -194,9 +194,9 @@ questions of a report, and how many decided events had not landed yet.
 _AGGREGATES: Final = """\
 A question is asked of aggregates, which are views too. Each is a statement over the events in `sql/aggregates`. Once a
 day has settled (`DAY_SETTLE_S` after midnight, UTC), maintenance keeps its answer in the table `kept_NAME`; the view is
-what is kept and, merged with it, what the statement says of the events since. So an answer is exact at every moment, and
-what it takes depends on the events of the running day alone. If a day that is over gets more events after all, all is
-kept anew by the next maintenance, and answers lack these events until then.
+what is kept and, merged with it, what the statement says of the events since. So an answer is exact at every moment,
+and the time that it takes depends on the events of the running day alone. If a day that is over gets more events after
+all, all is kept anew by the next maintenance, and answers lack these events until then.
 """
 _COMPONENTS: Final = """\
 One row per realm and player that had an accepted trade. A table that maintenance makes anew once there are a tenth more

@@ -26,7 +26,7 @@ _NAMED: Final = re.compile(rf"\b{re.escape(_SCHEMA)}\.(\w+)\b( as )?")
 _VIEWS: Final = {view.name: view for view in VIEWS}
 _BY: Final = re.compile(r"(min|max) by (.+)")
 KEPT: Final = "kept_"
-_UNTIL: Final = Column("until", NestedType("date", "date", "date"), "the day up to which, without it, events are counted")
+_UNTIL: Final = Column("until", NestedType("date", "date", "date"), "the day up to which events are counted")
 _PROPERTIES: Final = (
     "'write.metadata.delete-after-commit.enabled' = 'true', 'write.metadata.previous-versions-max' = '2'"
 )
@@ -71,7 +71,7 @@ class Aggregate:
         return self._joined(kept_until, "" if self.is_by_day else None, f">= {midnight(kept_until)}")
 
     def extended(self, kept_until: date | None, until: date) -> str:
-        """What is kept up to `until` once the days since `kept_until` are over; of months that do not change, nothing."""
+        """What is kept up to `until` once the days since `kept_until` are over; of months that stay as they are, none."""
         if kept_until is None:
             return self._of_days(f"< {midnight(until)}")
         month = f"day >= date '{kept_until.replace(day=1)}' and " if self.is_by_day else None
@@ -88,7 +88,7 @@ class Aggregate:
         return both if self.merges is None else _merged(self.columns, self.merges, both)
 
     def _of_days(self, moment: str) -> str:
-        events = f"select * from {_SCHEMA}.{EVENTS.name}\nwhere {EVENTS.day_of} {moment}"
+        events = f"select * from {_SCHEMA}.{EVENTS.name}\nwhere {EVENTS.day_of} {moment}"  # noqa: S608 - of the table
         return bind(self.direct, events, "recent_")
 
 
@@ -205,7 +205,7 @@ def _asked(sql: str, kept: "KeptRows | None") -> Iterator[tuple[str, str]]:
             yield from _asked(text, kept)
             yield name, text
         elif kept and name.removeprefix(KEPT) in stored:
-            yield name, f"select * from {_SCHEMA}.{name}\nwhere realm = '{kept.realm}'"
+            yield name, f"select * from {_SCHEMA}.{name}\nwhere realm = '{kept.realm}'"  # noqa: S608 - escaped
 
 
 def _renamed(sql: str, parts: dict[str, str], prefix: str) -> str:

@@ -1,4 +1,4 @@
-"""The table `trade_components`, which maintenance derives since SQL cannot say it in bounded steps: whom trades connect.
+"""The table `trade_components`, whom trades connect, which maintenance derives since SQL has no bounded steps for it.
 
 It has the players that are connected through pairs that had an accepted trade, and is made anew as a whole, in one
 commit; `sequence` is the newest accepted trade of the realm that it knows of. Until maintenance has run it is empty.

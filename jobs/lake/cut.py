@@ -47,4 +47,5 @@ def at(cut: Cut, sql: str) -> str:
 
     Its own names within `with` must not be those of views and aggregates.
     """
-    return bind(sql, f"select * from {CATALOG}.{SCHEMA}.{EVENTS.name}\nwhere {cut.condition}", kept=cut.kept)
+    events = f"select * from {CATALOG}.{SCHEMA}.{EVENTS.name}\nwhere {cut.condition}"  # noqa: S608 - escaped
+    return bind(sql, events, kept=cut.kept)

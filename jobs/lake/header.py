@@ -33,7 +33,7 @@ class Header:
 
 
 def read_header(text: str) -> Header:
-    """Reads a statement with its header. Raises ValueError for a line that is none, and KeyError for an unknown type."""
+    """Reads a statement with its header. Raises ValueError for an unknown line, and KeyError for an unknown type."""
     fields, columns, notes = {}, [], []
     for line in _whole_lines(takewhile(lambda line: line.startswith("--"), text.splitlines())):
         if column := _COLUMN.fullmatch(line):

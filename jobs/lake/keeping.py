@@ -1,10 +1,9 @@
 """Keeps the aggregates of jobs/lake/aggregates.py: their answers of days that are over, each day read once.
 
-What is new is merged with what was kept before, and becomes visible at once, when the views name the next day: so a
-question never sees some aggregates of one moment and some of another, and a kill leaves nothing half-done. If a day that
-is kept has more events than it had (dead letters that were replayed, streams that stood still for longer than
-`DAY_SETTLE_S`), or if a version of Haggle has other aggregates, all is kept anew; until then the questions are asked of
-the events alone.
+What is new is merged with what was kept before, and an aggregate shows it when its view names the next day: so what is
+kept of a day and its events are never both counted, and a kill leaves nothing half-done. If a day that is kept has more
+events than it had (dead letters that were replayed, streams that stood still for longer than `DAY_SETTLE_S`), or if a
+version of Haggle has other aggregates, all is kept anew; until then the questions are asked of the events alone.
 """
 
 import re
@@ -16,7 +15,8 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
 
 from app.contract.tables import CATALOG, EVENTS, SCHEMA
-from jobs.lake.aggregates import KEPT_PROPERTY, Aggregate, Kept, aggregates, form
+from jobs.lake import aggregates as stored
+from jobs.lake.aggregates import KEPT_PROPERTY, Aggregate, Kept, form
 from jobs.lake.due import Size
 from jobs.lake.tables import read_kept, replace_aggregates
 
@@ -47,12 +47,12 @@ class Keeping:
         kept = self._still_right(read_kept(self._spark), records)
         changed: list[str] = []
         for until in _steps(records, kept, self._is_over):
-            for aggregate in aggregates():
+            for aggregate in stored.aggregates():
                 self._add(aggregate, kept, until)
             replace_aggregates(self._spark, until)
             kept = Kept(until, sum(count for day, count in records.items() if day < until), form())
             self._say(kept.text)
-            changed = [aggregate.kept for aggregate in aggregates()]
+            changed = [aggregate.kept for aggregate in stored.aggregates()]
         return changed
 
     def _records(self) -> dict[date, int]:
@@ -67,7 +67,7 @@ class Keeping:
             return kept
         self._say("")
         replace_aggregates(self._spark, None)
-        for aggregate in aggregates():
+        for aggregate in stored.aggregates():
             self._spark.sql(f"drop table if exists {_SCHEMA}.{aggregate.kept} purge")
             self._spark.sql(aggregate.ddl())
         return None

@@ -74,7 +74,7 @@ def _kept_until(lake: Lake, cut: Cut) -> date | None:
     kept = parse_kept(lake.property(KEPT_PROPERTY))
     if kept is None or (cut.until and cut.until < datetime.combine(kept.until, time(), UTC)):
         return None
-    newest = f"select max(sequence) from lake.haggle.day_figures where day < date '{kept.until}'"
+    newest = f"select max(sequence) from lake.haggle.day_figures where day < date '{kept.until}'"  # noqa: S608 - a date
     (sequence,) = lake.run(at(Cut(cut.realm, MAX_AMOUNT, kept_until=kept.until), newest)).rows[0]
     return kept.until if (sequence or 0) <= cut.sequence else None
 

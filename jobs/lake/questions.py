@@ -15,6 +15,7 @@ from jobs.lake.trino import SQL
 FAMILIES: Final = ("trades", "items and prices", "money", "wealth", "players")
 """In the order in which they are shown."""
 
+
 @dataclass(frozen=True, slots=True)
 class StoredQuestion:
     """A question: what it asks, its family, what a row is, what is counted, in which order, and its columns."""
@@ -46,6 +47,4 @@ def parse_question(name: str, text: str) -> StoredQuestion:
     if fields.pop("parameters", "") != "none" or any(header.notes):
         raise ValueError(f"the header of {name} is not as the others are")
     title = fields.pop("question")
-    return StoredQuestion(
-        name=name, title=title, columns=header.columns, sql=header.statement, text=text, **fields
-    )
+    return StoredQuestion(name=name, title=title, columns=header.columns, sql=header.statement, text=text, **fields)

@@ -18,7 +18,7 @@ _PACKAGED: Final = Path(__file__).parents[1] / "sql"
 SQL: Final = _PACKAGED if _PACKAGED.exists() else Path(__file__).parents[2] / "sql"
 """The folder of SQL: that of the checkout, or where the wheel has it."""
 _TIMEOUT_S: Final = 60
-_PROPERTIES: Final = f'select key, value from {CATALOG}.{SCHEMA}."{EVENTS.name}$properties"'
+_PROPERTIES: Final = f'select key, value from {CATALOG}.{SCHEMA}."{EVENTS.name}$properties"'  # noqa: S608 - of the table
 
 
 class Result(NamedTuple):

@@ -1,11 +1,11 @@
--- aggregate: how much was exchanged on each day, and what is left of it once flows back and forth have cancelled
+-- aggregate: how much was exchanged on each day, and what is left of it once opposite flows have cancelled
 -- grain: one row per realm and day with an accepted trade
 -- column realm varchar: the unit of atomicity
 -- column day date: the day (UTC)
 -- column trades bigint: trades that were accepted
 -- column gross_value bigint: gold value of all that was given
--- column net_value bigint: gold value of what is left once, of each pair of players and of gold and each item, what went
---          one way has cancelled what went the other way
+-- column net_value bigint: gold value of what is left once, of each pair of players, what went one way of gold or of an
+--          item has cancelled what went the other way
 with flows as (
     -- item 0 is gold; what the player with the lower number gives counts up, what it gets counts down
     select

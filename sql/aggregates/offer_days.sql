@@ -4,7 +4,7 @@
 -- column day date: the day (UTC)
 -- column offer_id varchar: the offer
 -- column made_at timestamp(6) with time zone: when it was made, if on this day
--- column answered_at timestamp(6) with time zone: when the player that was asked accepted or declined it, if on this day
+-- column answered_at timestamp(6) with time zone: when the player that was asked answered, if on this day
 -- column made bigint: whether it was made (0 or 1, as all that follow)
 -- column accepted bigint: became a trade
 -- column declined bigint: the player that was asked refused
@@ -17,7 +17,9 @@ select
     cast(occurred_at as date) as day,
     offer_id,
     max(occurred_at) filter (where event_type = 'offer_made') as made_at,
-    max(occurred_at) filter (where event_type = 'trade_accepted' or (event_type = 'offer_closed' and outcome = 'declined')) as answered_at,
+    max(occurred_at) filter (
+        where event_type = 'trade_accepted' or (event_type = 'offer_closed' and outcome = 'declined')
+    ) as answered_at,
     count_if(event_type = 'offer_made') as made,
     count_if(event_type = 'trade_accepted') as accepted,
     count_if(event_type = 'offer_closed' and outcome = 'declined') as declined,

@@ -7,7 +7,7 @@
 -- column item_value bigint, max by version: gold value of all items held, by the catalog of then
 -- column changed_at timestamp(6) with time zone, max: when its state changed last
 -- column player_class varchar, max: its class; null if the lake does not have its creation
--- column created_at timestamp(6) with time zone, min: when it was created
+-- column created_at timestamp(6) with time zone, min: when it was created; null if the lake does not have it
 -- column wealth_at_start bigint, max: gold and items that it was created with
 -- column named_by bigint, max: the event that gave it its newest name, or took it
 -- column named_at timestamp(6) with time zone, max: when that was
@@ -56,7 +56,7 @@ select
     max_by(state.item_value, state.version) as item_value,
     max(occurred_at) as changed_at,
     max(player_class) as player_class,
-    min(occurred_at) filter (where is_naming) as created_at,
+    min(occurred_at) filter (where state.version = 1) as created_at,
     max(state.gold + state.item_value) filter (where state.version = 1) as wealth_at_start,
     max(sequence) filter (where is_naming) as named_by,
     max(occurred_at) filter (where is_naming) as named_at,

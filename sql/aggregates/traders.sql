@@ -29,8 +29,9 @@ priced as (
         occurred_at,
         player_id,
         gold_given = 0 and lines_given = 0 as is_gift,
-        case when gold_given > 0 and lines_given = 0 and gold_got = 0 and lines_got = 1 and value_got > 0 then sequence end
-            as purchase,
+        case
+            when gold_given > 0 and lines_given = 0 and gold_got = 0 and lines_got = 1 and value_got > 0 then sequence
+        end as purchase,
         cast(gold_given as double) / nullif(value_got, 0) as price_ratio
     from sides
 )

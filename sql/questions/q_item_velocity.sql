@@ -25,28 +25,40 @@ with held as (
     group by realm, item_id
 ),
 
-traded as (
+amounts as (
     select
         realm,
         item_id,
-        sum(units) as units
+        units as units_held,
+        holders,
+        squares,
+        most,
+        cast(0 as bigint) as units_traded
+    from held
+    union all
+    select
+        realm,
+        item_id,
+        0 as units_held,
+        0 as holders,
+        cast(null as double) as squares,
+        cast(null as bigint) as most,
+        units as units_traded
     from lake.haggle.item_days
-    group by realm, item_id
 ),
 
 moved as (
     select
-        coalesce(held.realm, traded.realm) as realm,
-        coalesce(held.item_id, traded.item_id) as item_id,
-        coalesce(held.units, 0) as units_held,
-        coalesce(held.holders, 0) as holders,
-        coalesce(traded.units, 0) as units_traded,
-        nullif(cast(held.units as double), 0) as units,
-        held.squares,
-        held.most
-    from held
-    full join traded
-        on held.realm = traded.realm and held.item_id = traded.item_id
+        realm,
+        item_id,
+        sum(units_held) as units_held,
+        sum(holders) as holders,
+        sum(units_traded) as units_traded,
+        nullif(cast(sum(units_held) as double), 0) as units,
+        max(squares) as squares,
+        max(most) as most
+    from amounts
+    group by realm, item_id
 )
 
 select

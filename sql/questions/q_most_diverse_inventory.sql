@@ -25,19 +25,37 @@ with ranked as (
         rank() over (partition by realm order by most_items desc) as place
     from lake.haggle.standings
     where most_items is not null
+),
+
+-- so that the days of their namings alone are read
+bounds as (
+    select
+        min(named_at) as first_at,
+        max(named_at) as last_at
+    from ranked
+    where place = 1
+),
+
+namings as (
+    select
+        events.realm,
+        events.sequence,
+        events.username
+    from lake.haggle.events
+    inner join bounds
+        on events.occurred_at between bounds.first_at and bounds.last_at
 )
 
 select
     ranked.realm,
     ranked.player_id,
-    naming.username,
+    namings.username,
     ranked.player_class,
     ranked.most_items as distinct_items,
     ranked.most_items_version as version,
     ranked.most_items_at as occurred_at
-from lake.haggle.events as naming
--- by the moment of the naming too, so that its day alone is read
-inner join ranked
-    on naming.realm = ranked.realm and naming.sequence = ranked.named_by and naming.occurred_at = ranked.named_at
+from ranked
+inner join namings
+    on ranked.realm = namings.realm and ranked.named_by = namings.sequence
 where ranked.place = 1
 order by ranked.realm, ranked.most_items_by, ranked.player_id

@@ -11,42 +11,35 @@
 -- column players bigint: players that were created in the week
 -- column trading bigint: of them, those that traded in the later week
 -- column share double: trading divided by players
-with newcomers as (
+with counts as (
     select
-        realm,
-        player_id,
-        cast(date_trunc('week', created_at) as date) as cohort_week
-    from lake.haggle.standings
-    where created_at is not null
-),
-
--- a row per cohort and week: also of players that were created and never traded, and of weeks without them
-counts as (
-    select
-        active.realm,
-        newcomers.cohort_week,
+        newcomers.realm,
+        cast(date_trunc('week', newcomers.created_at) as date) as cohort_week,
         active.week as active_week,
         count(*) as trading
     from lake.haggle.trader_weeks as active
-    inner join newcomers
+    inner join lake.haggle.standings as newcomers
         on active.realm = newcomers.realm and active.player_id = newcomers.player_id
-    group by active.realm, newcomers.cohort_week, active.week
+    group by newcomers.realm, cast(date_trunc('week', newcomers.created_at) as date), active.week
 ),
 
+-- a row per cohort and week: also of players that were created and never traded, and of weeks without them
 cohorts as (
     select
         realm,
-        cohort_week,
-        count(*) as players
-    from newcomers
-    group by realm, cohort_week
+        cast(date_trunc('week', day) as date) as cohort_week,
+        sum(new_players) as players
+    from lake.haggle.day_figures
+    where new_players > 0
+    group by realm, cast(date_trunc('week', day) as date)
 ),
 
 weeks as (
     select distinct
         realm,
-        week as active_week
-    from lake.haggle.trader_weeks
+        cast(date_trunc('week', day) as date) as active_week
+    from lake.haggle.day_figures
+    where trades > 0
 )
 
 select

@@ -47,7 +47,7 @@ _FORMER: Final = f"{CATALOG}.former.events"
 
 @contextmanager
 def filled(trades: int, folder: Path) -> Iterator[tuple[SparkSession, Settings, int]]:
-    """A lake with a plan of so many trades, at rest, merged and with what maintenance keeps; and how many events it has."""
+    """A lake with a plan of so many trades, at rest, after maintenance; and how many events it has."""
     setting = Setting(players=max(100, trades // _TRADES_OF_A_PLAYER), trades=trades, days=_DAYS, seed=_SEED)
     write_plan(ECONOMY, setting, folder)
     with started_stack() as stack:

@@ -14,6 +14,7 @@ from app.contract.tables import EVENTS
 from jobs.economy.behaviours.folder import write_plan
 from jobs.economy.behaviours.plan import Setting
 from jobs.economy.log import EVENTS_FILE
+from jobs.lake import aggregates as stored
 from jobs.lake import keeping
 from jobs.lake.aggregates import Aggregate, aggregates, midnight
 from jobs.lake.keeping import Keeping
@@ -40,6 +41,13 @@ class Lake:
 
     def keep(self) -> list[str]:
         return Keeping(self.spark, lambda day: day <= self.over).keep()
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One aggregate of each kind, where it matters what happens and not to which: each commit takes its time."""
+    two = tuple(aggregate for aggregate in aggregates() if aggregate.name in ("item_days", "pair_edges"))
+    monkeypatch.setattr(stored, "aggregates", lambda: two)
 
 
 def day_of(line: bytes) -> date:
@@ -121,6 +129,7 @@ def test_each_aggregate_is_kept_as_it_is_of_the_events(lake: Lake, kept_rows: An
         assert_alike(rows, due)
 
 
+@pytest.mark.usefixtures("few")
 def test_who_asks_while_it_is_kept_finds_what_the_views_name(
     lake: Lake, kept_rows: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,7 +144,7 @@ def test_who_asks_while_it_is_kept_finds_what_the_views_name(
         with pytest.raises(RuntimeError, match="killed"):
             lake.keep()
     for until in (first + timedelta(days=1), second + timedelta(days=1)):
-        for aggregate in aggregates():
+        for aggregate in stored.aggregates():
             rows = found(lake, aggregate, until)
             if aggregate.is_by_day:
                 rows = [row for row in rows if row[1] < until]
@@ -145,6 +154,7 @@ def test_who_asks_while_it_is_kept_finds_what_the_views_name(
     assert lake.views[-1] == read_kept(lake.spark).until == second + timedelta(days=1)  # type: ignore[union-attr]
 
 
+@pytest.mark.usefixtures("few")
 def test_another_version_of_the_aggregates_is_kept_anew(lake: Lake) -> None:
     lake.land(lambda _: True)
     lake.over = lake.days[1]
@@ -158,9 +168,8 @@ def test_another_version_of_the_aggregates_is_kept_anew(lake: Lake) -> None:
     assert read_kept(lake.spark) == kept
 
 
-def test_many_events_are_kept_in_several_steps_each_of_whole_days(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("few")
+def test_many_events_are_kept_in_several_steps_each_of_whole_days(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeping, "_RECORDS_MAX", 1)
     lake.land(lambda line: day_of(line) <= lake.days[1])
     lake.over = lake.days[1]
@@ -168,6 +177,7 @@ def test_many_events_are_kept_in_several_steps_each_of_whole_days(
     assert lake.views == [None, lake.days[1], lake.days[1] + timedelta(days=1)]
 
 
+@pytest.mark.usefixtures("few")
 def test_a_lake_without_a_day_that_is_over_keeps_nothing(lake: Lake) -> None:
     lake.land(lambda _: True)
     assert lake.keep() == []

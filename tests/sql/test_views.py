@@ -42,7 +42,8 @@ def test_what_the_streams_made_has_exactly_the_contracts_columns_and_types(lake:
 def test_the_lake_holds_the_table_what_is_derived_from_it_and_the_views_and_questions(lake: Lake) -> None:
     sql = "select table_name, table_type from lake.information_schema.tables where table_schema = 'haggle'"
     views = {view.name: "VIEW" for view in VIEWS}
-    views |= {each.name: "VIEW" for each in (*stored_questions(), *aggregates())}
+    views |= {question.name: "VIEW" for question in stored_questions()}
+    views |= {aggregate.name: "VIEW" for aggregate in aggregates()}
     tables = dict.fromkeys((EVENTS.name, TRADE_COMPONENTS), "BASE TABLE")
     # the questions' views are made beside the query, after the streams are ready
     wait_until(lambda: len(lake.run(sql).rows) >= len(tables) + len(views), 180, pause_s=1)

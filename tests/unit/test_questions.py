@@ -27,9 +27,9 @@ from jobs.economy.behaviours.plan import Setting
 from jobs.economy.log import EVENTS_FILE
 from jobs.lag import Lag, StageLag
 from jobs.lake import moment
-from jobs.lake.cut import Cut, at
 from jobs.lake.aggregates import Aggregate, Kept, aggregates, form, parse_aggregate, parse_kept
 from jobs.lake.components import TRADE_COMPONENTS, components_of, ddl, is_due
+from jobs.lake.cut import Cut, at
 from jobs.lake.local import LocalLake
 from jobs.lake.questions import FAMILIES, StoredQuestion, parse_question, stored_questions
 from jobs.lake.trino import SQL
@@ -164,7 +164,9 @@ def keep(lake: LocalLake, aggregate: Aggregate, kept_until: date | None, until: 
     table = f"lake.haggle.{aggregate.kept}"
     names = ", ".join(column.name for column in aggregate.columns)
     more = "" if aggregate.is_by_day else f", date '{until}' as until"
-    lake.run(f"create table lake.haggle.extended as select {names}{more} from ({aggregate.extended(kept_until, until)})")
+    lake.run(
+        f"create table lake.haggle.extended as select {names}{more} from ({aggregate.extended(kept_until, until)})"
+    )
     if aggregate.is_by_day:
         month = "date_trunc('month', day)"
         lake.run(f"delete from {table} where {month} in (select {month} from lake.haggle.extended)")
