@@ -71,7 +71,7 @@ class Aggregate:
         return self._joined(kept_until, "" if self.is_by_day else None, f">= {midnight(kept_until)}")
 
     def extended(self, kept_until: date | None, until: date) -> str:
-        """What is kept up to `until` once the days since `kept_until` are over; of months that stay as they are, none."""
+        """What is kept up to `until` once the days since `kept_until` are over."""
         if kept_until is None:
             return self._of_days(f"< {midnight(until)}")
         month = f"day >= date '{kept_until.replace(day=1)}' and " if self.is_by_day else None

@@ -443,7 +443,7 @@ def _trino(site: Site) -> Process:
     # what questions have used is given back when nobody asks
     flags = ["-Xms64m", "-Xmx1g", "-XX:+UseG1GC", "-XX:G1PeriodicGCInterval=30000", "-XX:+ExitOnOutOfMemoryError"]
     flags += ["-Djdk.attach.allowAttachSelf=true"]
-    flags += ["-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-XX:ReservedCodeCacheSize=256m"]
+    flags += ["-XX:-UsePerfData", "-XX:ReservedCodeCacheSize=256m"]
     flags += [f"-Dconfig={etc}/config.properties", f"-Dlog.levels-file={etc}/log.properties"]
     catalog = urlsplit(site.settings.catalog_url)
     config = f"""\

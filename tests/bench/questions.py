@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,6 +41,8 @@ _TRADES_OF_A_PLAYER: Final = 50
 _DAYS: Final = 60
 _FILE_EVENTS: Final = 2_000
 """What ten seconds bring at 200 trades a second."""
+_WARM_ROUNDS: Final = 5
+"""Until then the JVM compiles what the questions need."""
 _FORMER: Final = f"{CATALOG}.former.events"
 
 
@@ -124,9 +125,13 @@ def _reading(column: Column) -> str:
 # ---------------------------------------------------------------- measuring
 
 
-def measure(lake: Lake, sql: str, rounds: int) -> float:
-    """The median of the rounds in seconds, after one that is not counted."""
-    return statistics.median(islice((lake.run(sql).elapsed_s for _ in range(rounds + 1)), 1, None))
+def measure(lake: Lake, statements: list[str], rounds: int, warm_rounds: int) -> list[float]:
+    """The median of each statement's rounds in seconds; all are asked in turn, at first without being counted."""
+    for _ in range(warm_rounds):
+        for sql in statements:
+            lake.run(sql)
+    times = [[lake.run(sql).elapsed_s for sql in statements] for _ in range(rounds)]
+    return [statistics.median(of_one) for of_one in zip(*times, strict=True)]
 
 
 def main() -> None:
@@ -141,12 +146,15 @@ def main() -> None:
     asked = [question for question in stored_questions() if question.name in (given.questions or names)]
     with tempfile.TemporaryDirectory() as name, filled(given.trades, Path(name)) as (spark, settings, events):
         lake = Lake(settings)
-        rows: list[list[Any]] = [[each.name, measure(lake, each.sql, given.rounds)] for each in asked]
+        names = [each.name for each in asked]
+        medians = measure(lake, [each.sql for each in asked], given.rounds, _WARM_ROUNDS)
+        rows: list[list[Any]] = [list(row) for row in zip(names, medians, strict=True)]
         head = ["question", "one table"]
         if given.former_rounds:
             head.append(f"text in {write_former(spark, Path(name) / EVENTS_FILE, events):,} files")
-            for row, each in zip(rows, asked, strict=True):
-                row.append(measure(lake, formerly(each, events), given.former_rounds))
+            statements = [formerly(each, events) for each in asked]
+            for row, median in zip(rows, measure(lake, statements, given.former_rounds, 0), strict=True):
+                row.append(median)
     table(f"Questions at {given.trades:,} trades, {events:,} events (s)", tuple(head), rows, median=False)
 
 
