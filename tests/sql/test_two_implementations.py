@@ -1,6 +1,11 @@
 """The questions on real Trino, over logs that the streams have landed, beside the independent ones in plain Python."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -8,11 +13,13 @@ import pytest
 from kafka import KafkaProducer
 
 from app.contract.events import Event, decode_event
+from app.contract.tables import EVENTS
 from app.relay.topic import realm_partition
-from app.settings import Settings
+from app.settings import SETTINGS, Settings
 from jobs.economy.behaviours.folder import write_plan
 from jobs.economy.behaviours.plan import Setting
 from jobs.economy.log import EVENTS_FILE
+from jobs.lake.aggregates import KEPT_PROPERTY, Kept, aggregates, parse_kept
 from jobs.lake.cut import Cut, at
 from jobs.lake.questions import StoredQuestion, stored_questions
 from jobs.lake.trino import Lake
@@ -67,16 +74,42 @@ def publish(settings: Settings, realm: str, lines: list[bytes]) -> None:
     producer.close()
 
 
+@pytest.fixture(scope="module")
+def kept(stack: Stack, landed: Landed) -> Kept:
+    """The same, after a maintenance: the days of the logs are over long since."""
+    environment = {item.name.upper(): str(getattr(stack.settings(), item.name)) for item in SETTINGS}
+    command = [sys.executable, "-m", "jobs.lake.maintenance"]
+
+    def is_done() -> bool:
+        # the stack's own one may be at work
+        done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 or "another maintenance" in done.stderr, done.stderr
+        return done.returncode == 0
+
+    wait_until(is_done, 400, pause_s=2)
+    kept = parse_kept(landed.lake.property(KEPT_PROPERTY))
+    assert kept is not None
+    return kept
+
+
 @EACH
 def test_trino_and_plain_python_answer_alike(landed: Landed, question: StoredQuestion) -> None:
-    for realm, events in landed.logs.items():
-        result = landed.lake.run(at(Cut(realm, len(events)), question.text))
-        assert result.columns == [column.name for column in question.columns]
-        due = questions.answer(question.name, events)
-        assert due
-        # what maintenance adds it may not have added yet
-        places = [place for place, name in enumerate(result.columns) if name not in COMPONENTS]
-        assert_alike(*([[row[place] for place in places] for row in rows] for rows in (result.rows, due)))
+    for realm in landed.logs:
+        assert_alike(*asked_and_due(landed, question, realm, None))
+
+
+def asked_and_due(
+    landed: Landed, question: StoredQuestion, realm: str, kept_until: date | None
+) -> tuple[list[list[Any]], list[list[Any]]]:
+    events = landed.logs[realm]
+    result = landed.lake.run(at(Cut(realm, len(events), kept_until=kept_until), question.text))
+    assert result.columns == [column.name for column in question.columns]
+    due = questions.answer(question.name, events)
+    assert due
+    # what maintenance adds it may not have added yet
+    places = [place for place, name in enumerate(result.columns) if name not in COMPONENTS]
+    asked, known = ([[row[place] for place in places] for row in rows] for rows in (result.rows, due))
+    return asked, known
 
 
 @EACH
@@ -103,3 +136,21 @@ def test_families_asked_of_one_moment_add_up(landed: Landed) -> None:
         cut = Cut(realm, len(events) - 7)
         asked = {each.name: landed.lake.run(at(cut, each.text)).records() for each in stored_questions()}
         assert_sums(asked)
+
+
+def test_of_what_maintenance_keeps_trino_and_plain_python_answer_alike(landed: Landed, kept: Kept) -> None:
+    for realm, events in landed.logs.items():
+        assert events[-1].occurred_at.date() < kept.until
+        for question in stored_questions():
+            assert_alike(*asked_and_due(landed, question, realm, kept.until))
+
+
+def test_what_is_kept_stands_in_the_views_and_the_events_of_its_days_are_not_read(landed: Landed, kept: Kept) -> None:
+    for aggregate in aggregates():
+        shown = landed.lake.run(f"show create view lake.haggle.{aggregate.name}").rows[0][0]
+        assert f"date '{kept.until}'" in shown.lower()
+    plan = landed.lake.run("explain (type io, format json) select * from lake.haggle.q_volume").rows[0][0]
+    tables = json.loads(plan)["inputTableColumnInfos"]
+    (events,) = (each for each in tables if each["table"]["schemaTable"]["table"] == EVENTS.name)
+    (moment,) = (each for each in events["constraint"]["columnConstraints"] if each["columnName"] == EVENTS.day_of)
+    assert moment["domain"]["ranges"][0]["low"]["value"].startswith(str(kept.until))
