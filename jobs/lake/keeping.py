@@ -44,13 +44,15 @@ class Keeping:
     def keep(self) -> list[str]:
         """Keeps what is not kept yet of days that are over; the names of the tables that have changed."""
         records = self._records()
-        kept = self._still_right(read_kept(self._spark), records)
+        kept = self._still_right(records)
         changed: list[str] = []
         for until in _steps(records, kept, self._is_over):
+            if kept is None:
+                self._begin()
             for aggregate in stored.aggregates():
                 self._add(aggregate, kept, until)
             replace_aggregates(self._spark, until)
-            kept = Kept(until, sum(count for day, count in records.items() if day < until), form())
+            kept = Kept(until, _before(until, records), form())
             self._say(kept.text)
             changed = [aggregate.kept for aggregate in stored.aggregates()]
         return changed
@@ -61,16 +63,21 @@ class Keeping:
         rows = self._spark.table(f"{_TABLE}.partitions").where(f"{day} is not null").select(day, "record_count")
         return dict(sorted((row[0], row[1]) for row in rows.collect()))
 
-    def _still_right(self, kept: Kept | None, records: dict[date, int]) -> Kept | None:
-        """What is kept, if its days are what they were; else nothing is any more."""
-        if kept and kept.records == sum(count for day, count in records.items() if day < kept.until):
+    def _still_right(self, records: dict[date, int]) -> Kept | None:
+        """What is kept, if its days have as many events as they had; else nobody is to ask for it any more."""
+        kept = read_kept(self._spark)
+        if kept is None or kept.records == _before(kept.until, records):
             return kept
         self._say("")
+        replace_aggregates(self._spark, None)
+        return None
+
+    def _begin(self) -> None:
+        """Makes the tables, empty; views may name them, of a maintenance that was killed before it said what it kept."""
         replace_aggregates(self._spark, None)
         for aggregate in stored.aggregates():
             self._spark.sql(f"drop table if exists {_SCHEMA}.{aggregate.kept} purge")
             self._spark.sql(aggregate.ddl())
-        return None
 
     def _add(self, aggregate: Aggregate, kept: Kept | None, until: date) -> None:
         """Puts the days since those that are kept into the aggregate's table, in one commit."""
@@ -85,6 +92,11 @@ class Keeping:
 
     def _say(self, text: str) -> None:
         self._spark.sql(f"alter table {_TABLE} set tblproperties ('{KEPT_PROPERTY}' = '{text}')")
+
+
+def _before(until: date, records: dict[date, int]) -> int:
+    """The events of the days before."""
+    return sum(count for day, count in records.items() if day < until)
 
 
 def _steps(records: dict[date, int], kept: Kept | None, is_over: Callable[[date], bool]) -> Iterator[date]:

@@ -134,7 +134,7 @@ def test_a_day_that_gets_more_events_after_it_was_kept_is_kept_anew(lake: Lake, 
     lake.keep()
     lake.land(is_late)
     lake.keep()
-    assert lake.views == [None, until, None, until]
+    assert lake.views == [None, until, None, None, until]
     assert_kept(lake, kept_rows, until)
 
 
@@ -200,5 +200,6 @@ def test_many_events_are_kept_in_several_steps_each_of_whole_days(lake: Lake, mo
 def test_a_lake_without_a_day_that_is_over_keeps_nothing(lake: Lake) -> None:
     lake.land(lambda _: True)
     assert lake.keep() == []
+    assert lake.views == []
     assert read_kept(lake.spark) is None
     assert midnight(date(2026, 1, 2)) == "timestamp '2026-01-02 00:00:00 UTC'"
