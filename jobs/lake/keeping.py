@@ -73,7 +73,7 @@ class Keeping:
         return None
 
     def _begin(self) -> None:
-        """Makes the tables, empty; views may name them, of a maintenance that was killed before it said what it kept."""
+        """Makes the tables, empty; views may name them, if a maintenance was killed before it said what it kept."""
         replace_aggregates(self._spark, None)
         for aggregate in stored.aggregates():
             self._spark.sql(f"drop table if exists {_SCHEMA}.{aggregate.kept} purge")
