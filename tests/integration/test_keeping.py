@@ -25,6 +25,8 @@ from tests.economy import ECONOMY
 from tests.integration.test_components import land
 from tests.unit.test_questions import assert_alike
 
+# Spark compiles each of fifteen statements twice, which takes minutes on a machine that does something else too
+pytestmark = pytest.mark.timeout(900)
 KeptRows = Callable[[Aggregate, date], list[tuple[Any, ...]]]
 DAY = timedelta(days=1)
 
