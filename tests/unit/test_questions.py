@@ -9,6 +9,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -195,6 +196,22 @@ def test_days_that_are_kept_are_not_read_again(keeping: tuple[Played, list[date]
     played.lake.run("begin")
     played.lake.run(f"delete from lake.haggle.events where occurred_at < timestamp '{kept_until} 00:00:00 UTC'")
     assert played.lake.run(at(cut, due.text)).rows == before
+    played.lake.run("rollback")
+
+
+def test_what_happens_exactly_at_midnight_belongs_to_the_day_that_begins(keeping: tuple[Played, list[date]]) -> None:
+    played, (_, kept_until) = keeping
+    (volume,) = (q for q in stored_questions() if q.name == "q_volume")
+    midnight = f"timestamp '{kept_until} 00:00:00 UTC'"
+    cut = Cut(played.realm, played.events[-1].sequence)
+    first = f"event_type = 'trade_accepted' and occurred_at >= {midnight}"
+    played.lake.run("begin")
+    played.lake.run(
+        f"update lake.haggle.events set occurred_at = {midnight} "
+        f"where sequence = (select min(sequence) from lake.haggle.events where {first})"
+    )
+    due = played.lake.run(at(cut, volume.text)).rows
+    assert played.lake.run(at(replace(cut, kept_until=kept_until), volume.text)).rows == due
     played.lake.run("rollback")
 
 
