@@ -21,12 +21,11 @@ with states as (
     from lake.haggle.events
     cross join unnest(array[0, 1, 2]) as place (number)
     where
-        (
-            place.number = 0
-            and events.event_type in ('player_created', 'player_renamed', 'player_forgotten', 'player_adjusted')
-        )
-        or (place.number = 1 and events.event_type in ('trade_accepted', 'offer_made', 'offer_closed'))
-        or (place.number = 2 and events.event_type = 'trade_accepted')
+        case place.number
+            when 0 then events.state.version
+            when 1 then events.player_1.state.version
+            else events.player_2.state.version
+        end is not null
 )
 
 select

@@ -6,7 +6,19 @@
 -- column reason varchar: creation, or the reason of the adjustments
 -- column given bigint: gold or units given
 -- column taken bigint: gold or units taken
-with ledger as (
+with sides as (
+    select
+        events.realm,
+        cast(events.occurred_at as date) as day,
+        events.adjustment_reason as reason,
+        side.number as number,
+        if(side.number = 1, events.given.items, events.taken.items) as items
+    from lake.haggle.events
+    cross join unnest(array[1, 2]) as side (number)
+    where events.event_type = 'player_adjusted'
+),
+
+ledger as (
     select
         realm,
         cast(occurred_at as date) as day,
@@ -29,14 +41,14 @@ with ledger as (
     where events.event_type = 'player_created'
     union all
     select
-        realm,
-        cast(occurred_at as date) as day,
-        item_id,
-        adjustment_reason as reason,
-        if(direction = 'given', quantity, 0) as given,
-        if(direction = 'taken', quantity, 0) as taken
-    from lake.haggle.adjustment_lines
-    where status = 'accepted'
+        sides.realm,
+        sides.day,
+        line.item_id as item_id,
+        sides.reason,
+        if(sides.number = 1, line.quantity, 0) as given,
+        if(sides.number = 2, line.quantity, 0) as taken
+    from sides
+    cross join unnest(sides.items) as line (item_id, quantity, value)
 )
 
 select

@@ -10,7 +10,7 @@
 -- column created_at timestamp(6) with time zone, min: when it was created; null if the lake does not have it
 -- column wealth_at_start bigint, max: gold and items that it was created with
 -- column named_by bigint, max: the event that gave it its newest name, or took it
--- column named_at timestamp(6) with time zone, max: when that was
+-- column named_at timestamp(6) with time zone, max by named_by: when that was
 -- column most_items bigint, max: different items at once, at the most
 -- column most_items_by bigint, max by row(most_items, -most_items_by): the event that first led to it
 -- column most_items_version bigint, max by row(most_items, -most_items_by): the state that first had it
@@ -40,12 +40,11 @@ with states as (
     from lake.haggle.events
     cross join unnest(array[0, 1, 2]) as place (number)
     where
-        (
-            place.number = 0
-            and events.event_type in ('player_created', 'player_renamed', 'player_forgotten', 'player_adjusted')
-        )
-        or (place.number = 1 and events.event_type in ('trade_accepted', 'offer_made', 'offer_closed'))
-        or (place.number = 2 and events.event_type = 'trade_accepted')
+        case place.number
+            when 0 then events.state.version
+            when 1 then events.player_1.state.version
+            else events.player_2.state.version
+        end is not null
 )
 
 select
@@ -59,7 +58,7 @@ select
     min(occurred_at) filter (where state.version = 1) as created_at,
     max(state.gold + state.item_value) filter (where state.version = 1) as wealth_at_start,
     max(sequence) filter (where is_naming) as named_by,
-    max(occurred_at) filter (where is_naming) as named_at,
+    max_by(occurred_at, sequence) filter (where is_naming) as named_at,
     max(state.distinct_items) as most_items,
     max_by(sequence, row(state.distinct_items, -sequence)) as most_items_by,
     max_by(state.version, row(state.distinct_items, -sequence)) as most_items_version,

@@ -25,37 +25,22 @@ with ranked as (
         rank() over (partition by realm order by most_items desc) as place
     from lake.haggle.standings
     where most_items is not null
-),
-
--- so that the days of their namings alone are read
-bounds as (
-    select
-        min(named_at) as first_at,
-        max(named_at) as last_at
-    from ranked
-    where place = 1
-),
-
-namings as (
-    select
-        events.realm,
-        events.sequence,
-        events.username
-    from lake.haggle.events
-    inner join bounds
-        on events.occurred_at between bounds.first_at and bounds.last_at
 )
 
 select
     ranked.realm,
     ranked.player_id,
-    namings.username,
+    naming.username,
     ranked.player_class,
     ranked.most_items as distinct_items,
     ranked.most_items_version as version,
     ranked.most_items_at as occurred_at
 from ranked
-inner join namings
-    on ranked.realm = namings.realm and ranked.named_by = namings.sequence
+-- the moment says which files to read
+inner join lake.haggle.events as naming
+    on
+        ranked.realm = naming.realm
+        and ranked.named_by = naming.sequence
+        and ranked.named_at = naming.occurred_at
 where ranked.place = 1
 order by ranked.realm, ranked.most_items_by, ranked.player_id

@@ -24,37 +24,40 @@ with counts as (
 ),
 
 -- a row per cohort and week: also of players that were created and never traded, and of weeks without them
-cohorts as (
+weeks as (
     select
         realm,
-        cast(date_trunc('week', day) as date) as cohort_week,
-        sum(new_players) as players
+        cast(date_trunc('week', day) as date) as week,
+        sum(new_players) as players,
+        sum(trades) as trades
     from lake.haggle.day_figures
-    where new_players > 0
     group by realm, cast(date_trunc('week', day) as date)
 ),
 
-weeks as (
-    select distinct
+cohorts as (
+    select
         realm,
-        cast(date_trunc('week', day) as date) as active_week
-    from lake.haggle.day_figures
-    where trades > 0
+        week as cohort_week,
+        players,
+        array_agg(if(trades > 0, week)) over (
+            partition by realm order by week range between current row and unbounded following
+        ) as active_weeks
+    from weeks
 )
 
 select
     cohorts.realm,
     cohorts.cohort_week,
-    date_diff('week', cohorts.cohort_week, weeks.active_week) as weeks_since,
+    date_diff('week', cohorts.cohort_week, active.week) as weeks_since,
     cohorts.players,
     coalesce(counts.trading, 0) as trading,
     coalesce(counts.trading, 0) / cast(cohorts.players as double) as share
 from cohorts
-inner join weeks
-    on cohorts.realm = weeks.realm and cohorts.cohort_week <= weeks.active_week
+cross join unnest(cohorts.active_weeks) as active (week)
 left join counts
     on
         cohorts.realm = counts.realm
         and cohorts.cohort_week = counts.cohort_week
-        and weeks.active_week = counts.active_week
-order by cohorts.realm, cohorts.cohort_week, weeks.active_week
+        and active.week = counts.active_week
+where cohorts.players > 0 and active.week is not null
+order by cohorts.realm, cohorts.cohort_week, active.week
