@@ -139,9 +139,13 @@ $(INSTALLED): requirements/dev.lock requirements/tools.lock pyproject.toml jobs/
 	@touch $@
 
 .PHONY: test
-test: $(INSTALLED) lint ## run the whole test suite
-	@$(BIN)/pytest -q -n 2 -m "not stack and not faults"
+test: $(INSTALLED) lint ## run the tests, on real servers
+	@$(BIN)/pytest -q -n 2 -m "not stack and not faults and not long"
 	@$(BIN)/pytest -q -m stack --durations 10
+
+.PHONY: test-long
+test-long: $(INSTALLED) ## run the tests that `make test` leaves out, since each takes a minute or more
+	@$(BIN)/pytest -q -n 2 -m long --durations 10
 
 .PHONY: check
 check: $(INSTALLED) ## check format, types and the unit tests, in a minute

@@ -176,7 +176,7 @@ class Settings:
     snapshot_keep_last: int = _setting(20, "newest snapshots that are kept whatever their age", low=1)
     orphan_keep_s: float = _setting(
         86_400,
-        "age to which files are kept that the table does not name: more than any commit takes",
+        "age to which files are kept that no table and no view names: more than any commit takes",
         unit="s",
         low=3_600,
     )

@@ -182,8 +182,10 @@ def _reference(schema: dict[str, Any]) -> str:
 # ---------------------------------------------------------------- docs/questions.md
 
 _QUESTIONS: Final = """\
-Each question is a file of `sql/questions`, a view of the same name in `lake.haggle`, and `haggle ask NAME`, which may
-ask of a moment of the past (`--until 2026-11-01T12:00`) and prints a table, CSV or JSON. `haggle questions` lists them.
+Each question is a file of `sql/questions`, a view of the same name in `lake.haggle`, and `haggle ask NAME`, which
+prints a table, CSV or JSON. `haggle questions` lists them. `ask` and `report` know two pasts: `--at 2026-11-01T12:00`
+is what had occurred by then, for as long as the events are kept; `--as-known-at` is what had landed by then, by a
+snapshot of the table, which is left for `SNAPSHOT_KEEP_S`, and of days that are over for `TAG_KEEP_DAYS`.
 
 Each answers for all realms at once: the realm is its first column. Time is when the engine decided (`occurred_at`),
 days are those of UTC, and now is the newest event of the realm, never the clock. A view does not keep an order; ask for

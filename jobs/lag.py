@@ -7,7 +7,7 @@ from typing import Final
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.contract.metrics import FILES_REWRITTEN, LAG_EVENTS, LAG_SECONDS, LAKE_SEQUENCE, Stage
+from app.contract.metrics import FILES_REWRITTEN, LAG_EVENTS, LAG_SECONDS, LAKE_SEQUENCE, RELAY_SEQUENCE, Stage
 from app.settings import Settings
 
 _TIMEOUT_S: Final = 2
@@ -27,24 +27,28 @@ class StageLag:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """All stages in the order of an event's way, and the newest event in the lake (None: unknown)."""
+    """All stages in the order of an event's way; the newest event in the lake, and of all decided (None: unknown)."""
 
     stages: list[StageLag]
     lake_sequence: int | None
+    decided_sequence: int | None = None
 
 
 def read_lag(settings: Settings) -> Lag:
     """What relay and streams say now; what is down or says nothing is unknown."""
     relay = _scrape(settings.relay_host, settings.relay_metrics_port)
     streams = _scrape(settings.streams_host, settings.streams_metrics_port)
+    outbox = _stage(relay, Stage.OUTBOX, settings.realm)
     stages = [
-        _stage(relay, Stage.OUTBOX, settings.realm),
+        outbox,
         # of these, all realms are counted together
         _stage(streams, Stage.KAFKA, ""),
         _stage(streams, Stage.LAKE, ""),
     ]
-    sequence = streams.get((LAKE_SEQUENCE, "", settings.realm))
-    return Lag(stages, None if sequence is None else int(sequence))
+    landed, published = streams.get((LAKE_SEQUENCE, "", settings.realm)), relay.get((RELAY_SEQUENCE, "", ""))
+    is_known = published is not None and outbox.events is not None
+    decided = int(published or 0) + (outbox.events or 0) if is_known else None
+    return Lag(stages, None if landed is None else int(landed), decided)
 
 
 def read_files_rewritten_at(settings: Settings) -> float | None:

@@ -17,8 +17,9 @@ from pyspark.sql import SparkSession
 from app.errors import HaggleError
 from app.settings import Settings
 from jobs.lag import read_lag
-from jobs.lake.audit import Check, audit, newest_sequence, read_head, wait_until_queryable
+from jobs.lake.audit import Check, audit, read_head, wait_until_queryable
 from jobs.lake.ledger import open_ledger
+from jobs.lake.moment import newest_sequence
 from jobs.lake.trino import Lake
 from jobs.local.stack import Stack
 from jobs.simulate.run import Order, Outcome, simulate

@@ -13,6 +13,7 @@ from prometheus_client import Gauge
 LAG_EVENTS: Final = "haggle_lag_events"
 LAG_SECONDS: Final = "haggle_lag_seconds"
 LAKE_SEQUENCE: Final = "haggle_lake_sequence"
+RELAY_SEQUENCE: Final = "haggle_relay_sequence"
 FILES_REWRITTEN: Final = "haggle_redis_files_rewritten_timestamp_seconds"
 
 

@@ -17,6 +17,7 @@ from kafka.errors import KafkaError, ProducerFencedError
 from prometheus_client import Counter, Gauge, Histogram
 from redis.exceptions import RedisError
 
+from app.contract.metrics import RELAY_SEQUENCE
 from app.errors import HaggleError
 from app.relay import topic
 from app.relay.topic import Content, Publisher, TopicChanged, TopicIdentity
@@ -31,7 +32,7 @@ _LONGEST_BACKOFF_S = 10.0
 _LOOK_INTERVAL_S = 2.0
 
 PUBLISHED = Counter("haggle_relay_events_published", "Events that Kafka has committed")
-SEQUENCE = Gauge("haggle_relay_sequence", "Newest sequence number that Kafka has committed")
+SEQUENCE = Gauge(RELAY_SEQUENCE, "Newest sequence number that Kafka has committed")
 UP = Gauge("haggle_relay_up", "1 while events are published, 0 while a server is away")
 FAILURES = Counter("haggle_relay_failures", "Times the relay had to start anew, by what failed", ["error"])
 TRANSACTION = Histogram("haggle_relay_transaction_seconds", "Time to publish one batch")

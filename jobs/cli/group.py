@@ -16,6 +16,7 @@ from rich.console import Console
 
 from app.errors import HaggleError
 from app.settings import Settings, load_settings
+from jobs.lake.moment import Past, parse_moment
 
 if TYPE_CHECKING:
     from jobs.local.stack import Stack
@@ -65,6 +66,23 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(stack: "Stack | Elsewhere", /, **options: Any) -> None:
         command(stack.settings(), **options)
+
+    return run
+
+
+def with_past(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command `past`: the moment of the past that it is asked of, if it is."""
+
+    @click.option(
+        "--at", "occurred_by", metavar="MOMENT", help="Only of what had occurred by then, as 2026-11-01T12:00 (UTC)."
+    )
+    @click.option(
+        "--as-known-at", "known_at", metavar="MOMENT", help="Only of what had landed by then, while a snapshot is left."
+    )
+    @wraps(command)
+    def run(*arguments: Any, occurred_by: str | None, known_at: str | None, **options: Any) -> None:
+        past = Past(*(parse_moment(text) if text else None for text in (occurred_by, known_at)))
+        command(*arguments, past=past, **options)
 
     return run
 

@@ -14,8 +14,8 @@ from rich.table import Table
 
 from app.errors import HaggleError
 from app.settings import Settings
-from jobs.cli.group import cli, out, with_settings
-from jobs.lake.moment import Moment, parse_moment, read_moment
+from jobs.cli.group import cli, out, with_past, with_settings
+from jobs.lake.moment import Moment, Past, read_moment
 from jobs.lake.questions import StoredQuestion, stored_questions
 from jobs.lake.trino import Lake, Result
 from jobs.report.answers import ask
@@ -37,18 +37,17 @@ def questions_command() -> None:
 
 @cli.command("ask")
 @click.argument("name")
-@click.option("--until", metavar="MOMENT", help="Only of what had occurred by then, as 2026-11-01T12:00 (UTC).")
 @click.option("--realm", help="Of another realm than that of REALM.")
 @click.option(
     "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", help="How it is printed."
 )
+@with_past
 @with_settings
-def ask_command(settings: Settings, name: str, until: str | None, realm: str | None, form: str) -> None:
+def ask_command(settings: Settings, name: str, past: Past, realm: str | None, form: str) -> None:
     """Answer the business question NAME through Trino, of what has landed; `haggle questions` lists them."""
     question = question_named(name)
-    moment_asked = parse_moment(until) if until else None
     lake = Lake(settings)
-    moment = read_moment(lake, replace(settings, realm=realm or settings.realm), moment_asked)
+    moment = read_moment(lake, replace(settings, realm=realm or settings.realm), past)
     result = ask(lake, moment.cut, question)
     _FORMS[form](question, moment, result)
 

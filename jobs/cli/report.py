@@ -6,7 +6,8 @@ import click
 from rich.table import Table
 
 from app.settings import Settings
-from jobs.cli.group import cli, out, short, with_settings
+from jobs.cli.group import cli, out, short, with_past, with_settings
+from jobs.lake.moment import NOW, Past
 from jobs.report.answers import lines_of, make_report
 from jobs.report.render import write_report
 from jobs.report.shelf import shelf_name, tidy
@@ -14,21 +15,27 @@ from jobs.report.shelf import shelf_name, tidy
 
 @cli.command("report")
 @click.option("--folder", type=click.Path(path_type=Path), help="Write it exactly here; no older one is removed.")
+@click.option(
+    "--wait-s", type=float, default=60.0, help="How long to wait for what was decided by now; then it says what lacks."
+)
+@with_past
 @with_settings
-def report_command(settings: Settings, folder: Path | None) -> None:
+def report_command(settings: Settings, folder: Path | None, wait_s: float, past: Past) -> None:
     """Answer the business questions through Trino; print them, and write them as HTML and JSON.
 
     The folder REPORT_SHELF keeps the newest REPORT_KEEP reports, and REPORT_KEEP_MIB of them at the most; `newest` in
-    it leads to the last.
+    it leads to the last. A report of the past goes into a --folder of its own.
     """
-    publish(settings, folder)
+    if past != NOW and folder is None:
+        raise click.UsageError("a report of the past is not the newest one of the shelf: say where to with --folder")
+    publish(settings, folder, wait_s if past == NOW else 0, past)
 
 
-def publish(settings: Settings, folder: Path | None = None) -> None:
+def publish(settings: Settings, folder: Path | None = None, wait_s: float = 0, past: Past = NOW) -> None:
     """Asks the questions, prints the answers and writes the report, onto the shelf unless a folder is given."""
     shelf = Path(settings.report_shelf)
     with out.status("Asking Trino …"):
-        report = make_report(settings)
+        report = make_report(settings, wait_s, past)
         html, data = write_report(report, folder or shelf / shelf_name(report.made_at))
         if not folder:
             tidy(shelf, settings.report_keep, settings.report_keep_mib * 2**20, settings.forget_within_days)

@@ -22,6 +22,7 @@ from jobs.lake.book import GOLD, Amounts, Book, InRedis, add, broken_state
 from jobs.lake.compare import Compared, Comparison, tail_of
 from jobs.lake.ledger import NOTHING, Base, Loss, Place, open_ledger
 from jobs.lake.log import Log, Read
+from jobs.lake.moment import newest_sequence
 from jobs.lake.trino import Lake
 
 WAIT_S: Final = 60.0
@@ -401,12 +402,6 @@ def wait_until_queryable(settings: Settings, timeout_s: float, progress: Callabl
                 "see `haggle status` and the logs of relay and streams"
             )
         time.sleep(_LONG_POLL_S)
-
-
-def newest_sequence(lake: Lake, realm: str, known: int) -> int:
-    """The realm's newest event in the lake; only files are read that may hold newer ones than `known`."""
-    found: int = lake.ask("audit/newest", (realm, known)).rows[0][0]
-    return max(found, known)
 
 
 def read_head(settings: Settings) -> Head:

@@ -14,7 +14,8 @@ from jobs.lake.aggregates import KeptRows, bind
 class Cut:
     """The events of `realm` up to `sequence` that occurred from `since` to `until` (None: whenever they occurred).
 
-    What is kept of the days before `kept_until` belongs to them as a whole (None: nothing that is kept is used).
+    What is kept of the days before `kept_until` belongs to them as a whole (None: nothing that is kept is used). The
+    table is read as it is now, or as it was in a `snapshot`.
     """
 
     realm: str
@@ -22,6 +23,7 @@ class Cut:
     until: datetime | None = None
     since: datetime | None = None
     kept_until: date | None = None
+    snapshot: int | None = None
 
     @property
     def condition(self) -> str:
@@ -31,6 +33,12 @@ class Cut:
             if bound:
                 condition += f" and occurred_at {sign} timestamp '{bound.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC'"
         return condition
+
+    @property
+    def table(self) -> str:
+        """The table of events, as it is read."""
+        version = "" if self.snapshot is None else f" for version as of {self.snapshot}"
+        return f"{CATALOG}.{SCHEMA}.{EVENTS.name}{version}"
 
     @property
     def kept(self) -> KeptRows | None:
@@ -47,5 +55,5 @@ def at(cut: Cut, sql: str) -> str:
 
     Its own names within `with` must not be those of views and aggregates.
     """
-    events = f"select * from {CATALOG}.{SCHEMA}.{EVENTS.name}\nwhere {cut.condition}"  # noqa: S608 - escaped
+    events = f"select * from {cut.table}\nwhere {cut.condition}"  # noqa: S608 - escaped
     return bind(sql, events, kept=cut.kept)

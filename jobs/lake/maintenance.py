@@ -34,6 +34,7 @@ from jobs.lake.components import TRADE_COMPONENTS, derive, is_due, traders
 from jobs.lake.due import Size
 from jobs.lake.forgetting import TABLE, Forgetting
 from jobs.lake.keeping import Keeping
+from jobs.lake.orphans import remove_orphans
 from jobs.streams.lock import DriverLock
 from jobs.streams.session import CHECKPOINTS, build_session, file_system
 
@@ -99,9 +100,9 @@ class Table:
         return Size(sum(1 for _ in table.snapshots()), int(table.io().newInputFile(location).getLength()))
 
     def disk(self) -> Size:
-        """Files below the table's folder, whether any snapshot names them or not."""
+        """Files of all tables and views, whether anything names them or not."""
         files, hadoop = file_system(self.spark, self._settings)
-        content = files.getContentSummary(hadoop.Path(self.load().location()))
+        content = files.getContentSummary(hadoop.Path(self.load().location()).getParent())
         return Size(content.getFileCount(), content.getLength())
 
     def tags(self) -> set[str]:
@@ -300,13 +301,11 @@ class Maintenance:
     # ------------------------------------------------------------ what nobody names
 
     def _remove_orphans(self) -> None:
-        """Removes files that no snapshot names: what writers left that were killed before their commit. Once a day."""
+        """Removes files that no table and no view names, once a day."""
         looked_at = float(self._table.load().properties().get(_ORPHANS_AT) or 0)
         if self._now.timestamp() < looked_at + min(_ORPHANS_EVERY_S, self._settings.orphan_keep_s):
             return
-        action = self._actions().deleteOrphanFiles(self._table.load())
-        action.olderThan(self._millis_ago(self._settings.orphan_keep_s))
-        action.option("stream-results", "true").execute()
+        remove_orphans(self._spark, self._settings, self._millis_ago(self._settings.orphan_keep_s))
         at = int(self._now.timestamp())
         self._spark.sql(f"alter table {TABLE} set tblproperties ('{_ORPHANS_AT}' = '{at}')").collect()
 

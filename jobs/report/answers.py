@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from app.settings import Settings
 from jobs.lake.cut import Cut, at
-from jobs.lake.moment import Moment, read_moment
+from jobs.lake.moment import NOW, Moment, Past, await_landing, read_moment
 from jobs.lake.questions import StoredQuestion, stored_questions
 from jobs.lake.trino import SQL, Lake, Result
 from jobs.report.questions import QUESTIONS
@@ -80,11 +80,15 @@ class Report:
         }
 
 
-def make_report(settings: Settings) -> Report:
-    """Asks all questions and figures of what has landed now. Raises HaggleError if nothing has."""
+def make_report(settings: Settings, wait_s: float = 0, past: Past = NOW) -> Report:
+    """Asks all questions and figures of what has landed now, or of the past.
+
+    First it waits so long for what was decided by now. Raises HaggleError if nothing has landed.
+    """
     lake = Lake(settings)
     lake.run("select 1")  # the first statement of a session also pays for its start
-    moment = read_moment(lake, settings)
+    await_landing(lake, settings, wait_s)
+    moment = read_moment(lake, settings, past)
     notes = NOTES if is_reference(lake.run(at(moment.cut, _ITEMS)).records()) else {}
     stored = {question.name: question for question in stored_questions()}
     answers = [_answer(lake, moment.cut, each, stored[each.name], notes.get(each.name)) for each in QUESTIONS]

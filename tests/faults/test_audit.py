@@ -24,8 +24,9 @@ from app.settings import Settings
 from app.store.client import connect
 from app.store.keys import Keys
 from jobs.engine import post
-from jobs.lake.audit import accept_loss, audit, newest_sequence, read_head
+from jobs.lake.audit import accept_loss, audit, read_head
 from jobs.lake.ledger import Loss, open_ledger
+from jobs.lake.moment import newest_sequence
 from jobs.lake.trino import Lake
 from tests.conftest import FIELDS, wait_until
 from tests.faults.conftest import first_seed

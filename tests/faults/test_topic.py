@@ -18,7 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.settings import SETTINGS, Settings
 from app.store.client import connect
 from app.store.outbox import Outbox
-from jobs.lake.audit import audit, newest_sequence, read_head
+from jobs.lake.audit import audit, read_head
+from jobs.lake.moment import newest_sequence
 from jobs.lake.trino import Lake
 from jobs.local.stack import Stack
 from jobs.simulate.run import Order

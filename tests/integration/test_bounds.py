@@ -79,6 +79,7 @@ def kept_edits(site: Site) -> int:
     return sum(int(match[2]) - int(match[1]) + 1 for match in found if match)
 
 
+@pytest.mark.long
 def test_the_edits_of_the_name_node_are_merged_and_removed_and_it_starts_from_few(site: Site, hadoop: Any) -> None:
     most, step = 1_000, 700
     alone = "<name>dfs.namenode.safemode.min.datanodes</name><value>{}<"
@@ -137,6 +138,7 @@ def is_rewritten(persistence: Any, least_bytes: int) -> bool:
 # ---------------------------------------------------------------- Kafka
 
 
+@pytest.mark.long
 def test_a_partition_of_kafka_keeps_its_bytes_and_little_more(site: Site) -> None:
     kept, segment = 4 * MIB, MIB
     small = {f"log.retention.bytes={KAFKA_RETENTION_BYTES}": f"log.retention.bytes={kept}"}

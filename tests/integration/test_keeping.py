@@ -110,6 +110,7 @@ def plain(value: Any) -> Any:
     return value.astimezone() if isinstance(value, datetime) else value
 
 
+@pytest.mark.long
 def test_each_aggregate_is_kept_as_it_is_of_the_events(lake: Lake, kept_rows: KeptRows) -> None:
     """First of some days, then of more."""
     first, second = lake.days[3], lake.days[-2]

@@ -136,6 +136,7 @@ BATCHES: dict[str, list[list[bytes | None]]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", BATCHES)
 def test_the_fast_way_and_the_other_give_the_same_rows_and_go_on_alike(
     lake: Lake, name: str, monkeypatch: pytest.MonkeyPatch

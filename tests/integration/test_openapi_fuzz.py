@@ -1,9 +1,9 @@
 """Machine-made requests against the described API: what the server does is what /openapi.json says.
 
-Schemathesis makes requests that fit the description and requests that do not, 10,000 in all, with the service key, and
-some with a player's token or with no key. No answer is a 5xx; its status, content type and headers are described and
-its body fits its schema; what does not fit the description is refused. Half of the fitting requests are aimed at
-players and offers that there are, so that they come further than `not_found`.
+Schemathesis makes requests that fit the description and requests that do not, with the service key, and some with a
+player's token or with no key. No answer is a 5xx; its status, content type and headers are described and its body fits
+its schema; what does not fit the description is refused. Half of the fitting requests are aimed at players and offers
+that there are, so that they come further than `not_found`.
 """
 
 import json
@@ -24,8 +24,8 @@ from app.http.openapi import description
 from app.http.operations import OPERATIONS, Access, Operation
 from tests.conftest import SERVICE_KEY, Realm, Redis, client_of, settings_of
 
-FITTING = 575
-"""Requests of each operation that fit the description."""
+FITTING = [60, pytest.param(575, marks=pytest.mark.long)]
+"""Requests of each operation that fit the description; the many are 10,000 with those that do not."""
 
 UNFITTING = 60
 """Requests of each operation that do not."""
@@ -134,9 +134,10 @@ def aimed_cases(world: World, operation: Operation) -> st.SearchStrategy[Case]:
     return st.one_of(cases(operation), aimed)
 
 
+@pytest.mark.parametrize("requests", FITTING)
 @each(WITH_INPUT)
-def test_answers_to_fitting_requests_are_as_described(world: World, operation: Operation) -> None:
-    for_each(aimed_cases(world, operation), FITTING, world.check)
+def test_answers_to_fitting_requests_are_as_described(world: World, operation: Operation, requests: int) -> None:
+    for_each(aimed_cases(world, operation), requests, world.check)
 
 
 @each(WITH_INPUT)

@@ -231,6 +231,7 @@ def test_events_that_have_expired_are_not_published_again(kafka_server: Kafka, s
 # ---------------------------------------------------------------- a broker that is lost
 
 
+@pytest.mark.long
 def test_kill_9_of_the_broker_under_load_loses_and_doubles_nothing(
     kafka_server: Kafka, settings: Settings, game: Game
 ) -> None:

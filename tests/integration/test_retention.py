@@ -202,6 +202,7 @@ def test_the_sweep_leaves_an_open_batch_alone(game: Game, monkeypatch: pytest.Mo
 # ---------------------------------------------------------------- how much
 
 
+@pytest.mark.long
 def test_memory_is_flat_over_days_at_the_bound_and_no_command_is_refused(game: Game) -> None:
     """As much memory as the rate needs by docs/volumes.md: records of 25 hours, whole answers, and the outbox."""
     rate = 1
@@ -217,6 +218,7 @@ def test_memory_is_flat_over_days_at_the_bound_and_no_command_is_refused(game: G
     assert max(used) < 0.95 * (bound - base)
 
 
+@pytest.mark.long
 def test_a_record_takes_64_bytes_at_the_most_and_is_looked_for_twice_at_the_most(game: Game) -> None:
     # so many that there must be a second generation, into which the first one moves
     game.play(4 * 3_600, 30)

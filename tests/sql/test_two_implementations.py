@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,11 +18,13 @@ from app.contract.events import Event, decode_event
 from app.contract.tables import EVENTS
 from app.relay.topic import realm_partition
 from app.settings import SETTINGS, Settings
+from jobs.cli.questions import question_named
 from jobs.economy.behaviours.folder import write_plan
 from jobs.economy.behaviours.plan import Setting
 from jobs.economy.log import EVENTS_FILE
 from jobs.lake.aggregates import KEPT_PROPERTY, Kept, aggregates, parse_kept
 from jobs.lake.cut import Cut, at
+from jobs.lake.moment import Past, read_moment
 from jobs.lake.questions import StoredQuestion, stored_questions
 from jobs.lake.trino import Lake
 from jobs.local.stack import Stack
@@ -136,6 +140,26 @@ def test_families_asked_of_one_moment_add_up(landed: Landed) -> None:
         cut = Cut(realm, len(events) - 7)
         asked = {each.name: landed.lake.run(at(cut, each.text)).records() for each in stored_questions()}
         assert_sums(asked)
+
+
+def test_what_had_landed_by_a_moment_is_answered_while_a_snapshot_is_left(
+    stack: Stack, landed: Landed, tmp_path: Path
+) -> None:
+    write_plan(ECONOMY, Setting(players=30, trades=200, days=2, seed=99), tmp_path)
+    lines = (tmp_path / EVENTS_FILE).read_bytes().splitlines()
+    events = [decode_event(line) for line in lines]
+    settings = replace(stack.settings(), realm=events[0].realm)
+    half = len(lines) // 2
+    publish(settings, settings.realm, lines[:half])
+    wait_until(lambda: is_landed(landed.lake, settings.realm, half), 60, pause_s=1)
+    known_at = datetime.now(UTC)
+    publish(settings, settings.realm, lines[half:])
+    wait_until(lambda: is_landed(landed.lake, settings.realm, len(lines)), 60, pause_s=1)
+    moment = read_moment(landed.lake, settings, Past(known_at=known_at))
+    assert moment.cut.sequence == half
+    for name in ("q_trades", "q_wealth"):
+        rows = landed.lake.run(at(moment.cut, question_named(name).text)).rows
+        assert_alike(rows, questions.answer(name, events[:half]))
 
 
 def test_of_what_maintenance_keeps_trino_and_plain_python_answer_alike(landed: Landed, kept: Kept) -> None:

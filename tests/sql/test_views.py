@@ -99,12 +99,15 @@ def test_whoever_asks_can_change_nothing(lake: Lake, sql: str) -> None:
 
 UPGRADES = """
 import os
+import time
 from dataclasses import replace
 from app.settings import load_settings
 from jobs.lake import tables
-from jobs.streams.session import build_session
+from jobs.lake.orphans import remove_orphans
+from jobs.streams.session import build_session, file_system
 
-spark = build_session(load_settings(os.environ))
+settings = load_settings(os.environ)
+spark = build_session(settings)
 contract = tables.VIEWS
 for upgrade in range(1, 5):
     same = f" and {upgrade} = {upgrade}"
@@ -117,11 +120,16 @@ for upgrade in range(1, 5):
 tables.VIEWS = contract
 tables.prepare_lake(spark)
 print("upgraded", flush=True)
+files, hadoop = file_system(spark, settings)
+metadata = hadoop.Path("/warehouse/haggle/trades/metadata")
+print(files.getContentSummary(metadata).getFileCount(), flush=True)
+remove_orphans(spark, settings, int(time.time() * 1_000))
+print(files.getContentSummary(metadata).getFileCount(), flush=True)
 spark.stop()
 """
 
 
-def test_views_are_replaced_without_a_gap_when_a_new_version_starts(stack: Stack, lake: Lake) -> None:
+def test_views_are_replaced_without_a_gap_when_a_new_version_starts_and_leave_no_file(stack: Stack, lake: Lake) -> None:
     asked = f"show create view lake.haggle.{TRADES.name}"
     before = lake.run(asked).rows
     settings = replace(stack.settings(), spark_master="local[1]", spark_ui_port=free_port())
@@ -134,7 +142,9 @@ def test_views_are_replaced_without_a_gap_when_a_new_version_starts(stack: Stack
             check=True,
             timeout=280,
         )
-    assert run.stdout.decode().split() == ["upgraded"] * 5
+    *upgraded, files, left = run.stdout.decode().split()
+    assert upgraded == ["upgraded"] * 5
+    assert (int(files) > 5, int(left)) == (True, 1)
     assert sum(counts) > 5
     assert lake.run(asked).rows == before
 

@@ -355,10 +355,10 @@ def test_a_question_is_printed_as_a_table_as_csv_and_as_json_with_its_moment(
 
 def test_a_question_may_be_asked_of_a_moment_of_the_past(ask: Callable[..., Any], played: Played) -> None:
     day = played.events[0].occurred_at.date() + timedelta(days=4)
-    answer = json.loads(ask("q_trades", "--until", f"{day}T12:00", "--format", "json").stdout)
+    answer = json.loads(ask("q_trades", "--at", f"{day}T12:00", "--format", "json").stdout)
     known = [event for event in played.events if event.occurred_at <= datetime.fromisoformat(f"{day}T12:00Z")]
     assert answer["rows"][0]["trades"] == questions.answer("q_trades", known)[0][1]
-    assert (answer["sequence"], answer["until"]) == (known[-1].sequence, f"{day}T12:00:00+00:00")
+    assert (answer["sequence"], answer["at"]) == (known[-1].sequence, f"{day}T12:00:00+00:00")
 
 
 @pytest.mark.parametrize(
@@ -367,8 +367,8 @@ def test_a_question_may_be_asked_of_a_moment_of_the_past(ask: Callable[..., Any]
         (["q_pric"], "there is no question 'q_pric': did you mean q_price or q_price_index"),
         (["refusal"], "did you mean q_refusals"),
         (["zzzz"], "there is no question 'zzzz': `haggle questions` lists all"),
-        (["q_trades", "--until", "2026-13-01"], "'2026-13-01' is no moment: write it as 2026-11-01T12:00"),
-        (["q_trades", "--until", "2001-01-01"], "has no event up to 2001-01-01 00:00:00 UTC: its first is of "),
+        (["q_trades", "--at", "2026-13-01"], "'2026-13-01' is no moment: write it as 2026-11-01T12:00"),
+        (["q_trades", "--at", "2001-01-01"], "has no event up to 2001-01-01 00:00:00 UTC: its first is of "),
         (["q_trades", "--realm", "nowhere"], "the lake holds no event of realm nowhere yet: play first"),
     ],
 )

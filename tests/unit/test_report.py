@@ -9,11 +9,14 @@ import pytest
 from matplotlib.figure import Figure
 
 from app.contract.economy import reference_economy
+from app.errors import HaggleError
+from app.settings import load_settings
 from jobs.lag import Lag, StageLag
-from jobs.lake.cut import Cut
-from jobs.lake.moment import Moment, waiting_events
+from jobs.lake import moment
+from jobs.lake.cut import Cut, at
+from jobs.lake.moment import Moment, Past, await_landing, read_moment, waiting_events
 from jobs.lake.questions import stored_questions
-from jobs.lake.trino import SQL, Result
+from jobs.lake.trino import SQL, Lake, Result
 from jobs.report.answers import Answer, Report
 from jobs.report.questions import QUESTIONS
 from jobs.report.questions.question import Question, some
@@ -97,8 +100,8 @@ def test_a_report_is_html_and_json_with_a_picture_of_each_question_and_names_tha
         rows = ROWS[question.name]
         result = Result(list(rows[0]), [list(row.values()) for row in rows], 0.1)
         answers.append(Answer(question, STORED[question.name], result, DRAWN.get(question.figure, rows)))
-    moment = Moment(Cut("main", 1_234), datetime(2026, 11, 1, 8, 30, tzinfo=UTC), 5)
-    html, data = write_report(Report(moment, datetime(2026, 11, 1, 9, tzinfo=UTC), answers), tmp_path)
+    as_of = Moment(Cut("main", 1_234), datetime(2026, 11, 1, 8, 30, tzinfo=UTC), 5)
+    html, data = write_report(Report(as_of, datetime(2026, 11, 1, 9, tzinfo=UTC), answers), tmp_path)
     page = html.read_text()
     assert page.count("<svg") == len(QUESTIONS)
     assert "<b>Zo" not in page
@@ -112,6 +115,44 @@ def test_a_report_is_html_and_json_with_a_picture_of_each_question_and_names_tha
 @pytest.mark.parametrize(("waiting", "said"), [(None, "had not landed is not known."), (1, "; 1 decided event had")])
 def test_a_moment_says_what_had_not_landed_or_that_nobody_knows(waiting: int | None, said: str) -> None:
     assert said in Moment(Cut("main", 1), datetime(2026, 11, 1, tzinfo=UTC), waiting).text
+
+
+def test_a_moment_of_a_snapshot_says_when_it_was_known() -> None:
+    known = Moment(Cut("main", 1, snapshot=7), datetime(2026, 11, 1, tzinfo=UTC), 5, datetime(2026, 11, 2, tzinfo=UTC))
+    assert "as it was known at 2026-11-02 00:00:00 UTC" in known.text
+    assert known.as_json()["known_at"] == "2026-11-02T00:00:00+00:00"
+    assert "from lake.haggle.events for version as of 7\n" in at(known.cut, "select 1 from lake.haggle.trades")
+
+
+def test_a_snapshot_that_is_not_left_is_said_with_what_there_is_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moment, "read_lag", lambda _: Lag([], None))
+    with pytest.raises(HaggleError, match=r"no snapshot of 2001-01-01 00:00:00 UTC or before is left.*--at"):
+        read_moment(Answering([]), load_settings({}), Past(known_at=datetime(2001, 1, 1, tzinfo=UTC)))
+
+
+@pytest.mark.parametrize(
+    ("decided", "wait_s", "looks"), [(3, 60, 3), (None, 60, 1), (1, 60, 1), (9, 0, 1)], ids=["3", "unknown", "1", "0 s"]
+)
+def test_a_report_waits_for_what_was_decided_when_it_was_asked_for_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, decided: int | None, wait_s: float, looks: int
+) -> None:
+    monkeypatch.setattr(moment, "read_lag", lambda _: Lag([], None, decided))
+    monkeypatch.setattr(moment, "_PAUSE_S", 0)
+    lake = Answering([[[1]], [[2]], [[3]], [[4]]])
+    await_landing(lake, load_settings({}), wait_s)
+    assert lake.asked == looks
+
+
+class Answering(Lake):
+    """A lake that gives these rows, one after the other, and then none."""
+
+    def __init__(self, rows: list[list[list[Any]]]) -> None:
+        self._rows = rows
+        self.asked = 0
+
+    def run(self, sql: str, parameters: tuple[Any, ...] = ()) -> Result:  # noqa: ARG002 - it always answers the same
+        self.asked += 1
+        return Result([], self._rows.pop(0) if self._rows else [], 0.0)
 
 
 def test_what_waits_is_the_sum_of_the_stages_and_unknown_if_one_is() -> None:
