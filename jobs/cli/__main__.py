@@ -13,6 +13,7 @@ from jobs.cli import (
     economy,
     forgotten,
     maintain,
+    query,
     questions,
     report,
     simulate,
@@ -22,8 +23,8 @@ from jobs.cli import (
 from jobs.cli.group import cli
 
 __all__ = [
-    "audit", "cli", "dead_letters", "demo", "economy", "forgotten", "maintain", "questions", "report", "simulate",
-    "stack", "suspects",
+    "audit", "cli", "dead_letters", "demo", "economy", "forgotten", "maintain", "query", "questions", "report",
+    "simulate", "stack", "suspects",
 ]  # fmt: skip
 
 

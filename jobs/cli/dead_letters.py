@@ -27,7 +27,7 @@ def dead_letters_group() -> None:
 @with_settings
 def dead_letters_list(settings: Settings, reason: str | None, limit: int) -> None:
     """List dead letters, newest first."""
-    result = dead_letters.list_dead_letters(Lake(settings), reason, limit)
+    result = dead_letters.list_dead_letters(Lake(settings, "haggle dead-letters"), reason, limit)
     table = Table(*result.columns, box=None)
     for row in result.rows:
         table.add_row(*[str(cell) for cell in row])
@@ -40,7 +40,7 @@ def dead_letters_list(settings: Settings, reason: str | None, limit: int) -> Non
 @with_settings
 def dead_letters_show(settings: Settings, partition: int, offset: int) -> None:
     """Show the record at a place in Kafka, as it was."""
-    for record in dead_letters.show_dead_letter(Lake(settings), partition, offset):
+    for record in dead_letters.show_dead_letter(Lake(settings, "haggle dead-letters"), partition, offset):
         for name, cell in record.items():
             shown = cell.decode(errors="backslashreplace") if isinstance(cell, bytes) else cell
             out.print(f"{name:<12} {shown}", markup=False, soft_wrap=True)

@@ -46,7 +46,7 @@ def questions_command() -> None:
 def ask_command(settings: Settings, name: str, past: Past, realm: str | None, form: str) -> None:
     """Answer the business question NAME through Trino, of what has landed; `haggle questions` lists them."""
     question = question_named(name)
-    lake = Lake(settings)
+    lake = Lake(settings, "haggle ask")
     moment = read_moment(lake, replace(settings, realm=realm or settings.realm), past)
     result = ask(lake, moment.cut, question)
     _FORMS[form](question, moment, result)

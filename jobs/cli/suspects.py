@@ -31,7 +31,7 @@ def suspects_group() -> None:
 @with_settings
 def find_command(settings: Settings, *, days: int) -> None:
     """Look through the newest days that have landed, and replace the list of their suspects by what is found."""
-    lake = Lake(settings)
+    lake = Lake(settings, "haggle suspects")
     moment = read_moment(lake, settings)
     cut = replace(moment.cut, since=moment.as_of - timedelta(days=days))
     with out.status("Looking for cheats …"):

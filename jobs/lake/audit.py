@@ -98,7 +98,7 @@ class _Audit:
     def __init__(self, settings: Settings, base: Base, losses: Sequence[Loss]) -> None:
         self._settings = settings
         self._realm = settings.realm
-        self._lake = Lake(settings)
+        self._lake = Lake(settings, "haggle audit")
         self._base = base
         self._losses = losses
         self._book = Book(base.players, losses, base.sequence)
@@ -360,7 +360,7 @@ def accept_loss(settings: Settings, loss: Loss) -> None:
     """
     if not 1 <= loss.first <= loss.last:
         raise HaggleError(f"{loss.first} to {loss.last} is no range of sequence numbers")
-    lake = Lake(settings)
+    lake = Lake(settings, "haggle audit")
     with open_ledger(settings) as ledger:
         ledger.claim()
         newest = newest_sequence(lake, settings.realm, 0)
@@ -383,7 +383,7 @@ def wait_until_queryable(settings: Settings, timeout_s: float, progress: Callabl
 
     Calls `progress(newest event in the lake, newest event decided)` after each look.
     """
-    lake = Lake(settings)
+    lake = Lake(settings, "haggle audit")
     deadline = time.monotonic() + timeout_s
     decided = read_head(settings).sequence
     arrived = 0

@@ -41,7 +41,7 @@ class Forgotten:
 
 def list_forgotten(settings: Settings) -> Iterator[Forgotten]:
     """The players of the realm that were forgotten, in the order in which they were."""
-    lake = Lake(settings)
+    lake = Lake(settings, "haggle forgotten")
     rows = lake.ask("audit/forgotten", (settings.realm,)).records()
     if not rows:
         return

@@ -26,6 +26,7 @@ _DAY: Final = timedelta(days=1)
 _RECORDS_MAX: Final = 5_000_000
 """How many events are read before what follows from them is kept; a day is never divided."""
 _EACH: Final = re.compile(r"cross join unnest\(([\w.]+)\) as (\w+) \(([\w, ]+)\)")
+_EACH_OR_NONE: Final = re.compile(r"left join unnest\(([\w.]+)\) as (\w+) \(([\w, ]+)\) on true")
 _EACH_OF: Final = re.compile(r"cross join unnest\(array\[([^\]]+)\]\) as (\w+) \((\w+)\)")
 
 
@@ -116,5 +117,6 @@ def _steps(records: dict[date, int], kept: Kept | None, is_over: Callable[[date]
 def in_spark(sql: str) -> str:
     """The statement in Spark's words."""
     sql = _EACH.sub(r"lateral view inline(\1) \2 as \3", sql)
+    sql = _EACH_OR_NONE.sub(r"lateral view outer inline(\1) \2 as \3", sql)
     sql = _EACH_OF.sub(r"lateral view explode(array(\1)) \2 as \3", sql)
     return re.sub(r"\brow\(", "struct(", sql).replace("as varchar)", "as string)")

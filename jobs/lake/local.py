@@ -24,7 +24,7 @@ _FUNCTIONS: Final = (
     "to_unixtime(moment) as epoch(moment)",
     "element_at(items, place) as list_extract(items, place)",
 )
-_UNNEST: Final = re.compile(r"cross join unnest\(([\w.]+)\) as (\w+) \(([\w, ]+)\)")
+_UNNEST: Final = re.compile(r"(cross|left) join unnest\(([\w.]+)\) as (\w+) \(([\w, ]+)\)")
 _TRANSFORM: Final = re.compile(r"transform\(([\w.]+), line -> cast\((row\([^)]*\)) as row\(([^)]*)\)\)\)")
 
 
@@ -79,5 +79,5 @@ class LocalLake:
 
 def in_duckdb(sql: str) -> str:
     """The statement in DuckDB's words."""
-    sql = _UNNEST.sub(r"cross join lateral (select unnest(\1, max_depth := 2)) as \2 (\3)", sql)
+    sql = _UNNEST.sub(r"\1 join lateral (select unnest(\2, max_depth := 2)) as \3 (\4)", sql)
     return _TRANSFORM.sub(r"list_transform(\1, lambda line: cast(\2 as struct(\3)))", sql)

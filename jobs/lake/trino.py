@@ -34,15 +34,16 @@ class Result(NamedTuple):
 
 
 class Lake:
-    """A connection to Trino. Raises HaggleError when it cannot answer."""
+    """A connection to Trino, whose web UI shows its queries by `source`. Raises HaggleError when it cannot answer."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, source: str = "haggle") -> None:
         self._url = settings.trino_url
         address = urlsplit(settings.trino_url)
         self._connection = trino.dbapi.connect(  # type: ignore[no-untyped-call]
             host=address.hostname,
             port=address.port or 8080,
             user="haggle",
+            source=source,
             http_scheme=address.scheme,
             request_timeout=_TIMEOUT_S,
             max_attempts=3,

@@ -461,6 +461,11 @@ web-ui.authentication.type=fixed
 web-ui.user=haggle
 query.max-memory=400MB
 query.max-memory-per-node=400MB
+# what was asked is kept for a minute: plans of hundreds of questions fill a heap of 1 GiB
+query.max-history=30
+query.min-expire-age=1m
+# one node: a join's right side is looked up first, and need not be moved to where the left side is
+join-distribution-type=BROADCAST
 http-server.log.enabled=false
 access-control.config-files={etc}/access-control.properties
 """

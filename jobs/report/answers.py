@@ -85,7 +85,7 @@ def make_report(settings: Settings, wait_s: float = 0, past: Past = NOW) -> Repo
 
     First it waits so long for what was decided by now. Raises HaggleError if nothing has landed.
     """
-    lake = Lake(settings)
+    lake = Lake(settings, "haggle report")
     lake.run("select 1")  # the first statement of a session also pays for its start
     await_landing(lake, settings, wait_s)
     moment = read_moment(lake, settings, past)

@@ -1,10 +1,10 @@
--- aggregate: how much of each item every player holds
--- grain: one row per realm, player and item that it ever held
+-- aggregate: how much of each thing every player holds
+-- grain: one row per realm, player and thing: gold, and each item that it ever held
 -- column realm varchar, key: the unit of atomicity
 -- column player_id bigint, key: the player
--- column item_id bigint, key: the item
--- column version bigint, max: the player's newest state that names the item
--- column units bigint, max by version: units held
+-- column item_id bigint, key: the item; 0 is gold
+-- column version bigint, max: the player's newest state that names the thing
+-- column units bigint, max by version: gold or units held
 with states as (
     select
         events.realm,
@@ -26,14 +26,28 @@ with states as (
             when 1 then events.player_1.state.version
             else events.player_2.state.version
         end is not null
+),
+
+sides as (
+    -- each state once for its gold, and once for its items
+    select
+        states.realm,
+        states.player_id,
+        states.state.version as version,
+        states.state.gold as gold,
+        side.number as number,
+        case side.number when 1 then states.state.items end as items
+    from states
+    cross join unnest(array[0, 1]) as side (number)
 )
 
 select
-    states.realm,
-    states.player_id,
-    line.item_id as item_id,
-    max(states.state.version) as version,
-    max_by(line.quantity, states.state.version) as units
-from states
-cross join unnest(states.state.items) as line (item_id, quantity)
-group by states.realm, states.player_id, line.item_id
+    sides.realm,
+    sides.player_id,
+    coalesce(line.item_id, 0) as item_id,
+    max(sides.version) as version,
+    max_by(coalesce(line.quantity, sides.gold), sides.version) as units
+from sides
+left join unnest(sides.items) as line (item_id, quantity) on true
+where sides.number = 0 or line.item_id is not null
+group by sides.realm, sides.player_id, coalesce(line.item_id, 0)

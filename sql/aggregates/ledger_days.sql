@@ -7,27 +7,31 @@
 -- column given bigint: gold or units given
 -- column taken bigint: gold or units taken
 with sides as (
+    -- each event once for gold, and once for the items of each direction
     select
         events.realm,
         cast(events.occurred_at as date) as day,
-        events.adjustment_reason as reason,
+        coalesce(events.adjustment_reason, 'creation') as reason,
         side.number as number,
-        if(side.number = 1, events.given.items, events.taken.items) as items
+        if(events.event_type = 'player_created', events.state.gold, events.given.gold) as gold_given,
+        coalesce(events.taken.gold, 0) as gold_taken,
+        case side.number when 1 then events.given.items when 2 then events.taken.items end as items
     from lake.haggle.events
-    cross join unnest(array[1, 2]) as side (number)
-    where events.event_type = 'player_adjusted'
+    cross join unnest(array[0, 1, 2]) as side (number)
+    where events.event_type in ('player_created', 'player_adjusted')
 ),
 
 ledger as (
     select
-        realm,
-        cast(occurred_at as date) as day,
-        cast(0 as bigint) as item_id,
-        coalesce(adjustment_reason, 'creation') as reason,
-        if(event_type = 'player_created', state.gold, given.gold) as given,
-        coalesce(taken.gold, 0) as taken
-    from lake.haggle.events
-    where event_type in ('player_created', 'player_adjusted')
+        sides.realm,
+        sides.day,
+        coalesce(line.item_id, 0) as item_id,
+        sides.reason,
+        case sides.number when 0 then sides.gold_given when 1 then line.quantity else 0 end as given,
+        case sides.number when 0 then sides.gold_taken when 2 then line.quantity else 0 end as taken
+    from sides
+    left join unnest(sides.items) as line (item_id, quantity, value) on true
+    where sides.number = 0 or line.item_id is not null
     union all
     select
         events.realm,
@@ -39,16 +43,6 @@ ledger as (
     from lake.haggle.events
     cross join unnest(events.state.items) as line (item_id, quantity)
     where events.event_type = 'player_created'
-    union all
-    select
-        sides.realm,
-        sides.day,
-        line.item_id as item_id,
-        sides.reason,
-        if(sides.number = 1, line.quantity, 0) as given,
-        if(sides.number = 2, line.quantity, 0) as taken
-    from sides
-    cross join unnest(sides.items) as line (item_id, quantity, value)
 )
 
 select

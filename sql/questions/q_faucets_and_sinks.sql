@@ -28,15 +28,6 @@ with ledger as (
     union all
     select
         realm,
-        cast(0 as bigint) as item_id,
-        cast(null as varchar) as reason,
-        0 as given,
-        0 as taken,
-        gold as held
-    from lake.haggle.standings
-    union all
-    select
-        realm,
         item_id,
         cast(null as varchar) as reason,
         0 as given,

@@ -22,6 +22,7 @@ with held as (
         sum(cast(units as double) * units) as squares,
         max(units) as most
     from lake.haggle.holdings
+    where item_id > 0
     group by realm, item_id
 ),
 

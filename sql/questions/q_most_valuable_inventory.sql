@@ -36,12 +36,12 @@ select
     ranked.most_value as item_value,
     ranked.most_value_version as version,
     ranked.most_value_at as occurred_at
-from ranked
--- the moment says which files to read
-inner join lake.haggle.events as naming
+-- of the events, those files alone are read that hold one of the moments: Trino looks the right side up first
+from lake.haggle.events as naming
+inner join ranked
     on
-        ranked.realm = naming.realm
-        and ranked.named_by = naming.sequence
-        and ranked.named_at = naming.occurred_at
+        naming.realm = ranked.realm
+        and naming.sequence = ranked.named_by
+        and naming.occurred_at = ranked.named_at
 where ranked.place = 1
 order by ranked.realm, ranked.most_value_by, ranked.player_id

@@ -1,5 +1,9 @@
 """The whole pipeline on real servers: a trade in by HTTP, its row out of Trino; and what survives kill -9."""
 
+import getpass
+import subprocess
+import sys
+
 import pytest
 import requests
 from kafka import KafkaProducer, TopicPartition
@@ -34,6 +38,21 @@ def test_a_trade_posted_over_http_comes_out_of_trino_by_its_id(stack: Stack) -> 
     sql = "select status, player_1_item_value, player_2_gold from lake.haggle.trades where trade_id = ?"
     found = wait_until(lambda: Lake(settings).run(sql, ("end-to-end",)).rows, 60)
     assert found == [["accepted", 18, 18]]
+
+
+def test_sql_from_the_command_line_is_answered_under_the_name_of_who_asks_and_changes_nothing(stack: Stack) -> None:
+    command = [sys.executable, "-m", "jobs.cli", "--home", str(stack.home), "query", "--format", "csv"]
+
+    def query(sql: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, sql], capture_output=True, text=True, check=False, timeout=60)
+
+    assert query("select 1 as one, count(*) > 0 as any from events").stdout == '"one","any"\n"1","true"\n'
+    refused = query("delete from events")
+    assert (refused.returncode, "Access Denied" in refused.stderr) == (1, True)
+    url = f"{stack.settings().trino_url}/v1/query"
+    asked = requests.get(url, headers={"X-Trino-User": "test"}, timeout=5).json()
+    sessions = [each["session"] for each in asked]
+    assert (getpass.getuser(), "haggle query") in {(each["user"], each.get("source")) for each in sessions}
 
 
 def test_a_table_of_an_earlier_version_gets_the_column_that_it_lacks(stack: Stack) -> None:

@@ -327,7 +327,7 @@ def test_derived_tables_are_made_anew_after_a_tenth_more_events_or_a_day(
 
 @pytest.fixture
 def ask(played: Played, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    monkeypatch.setattr(command, "Lake", lambda _: played.lake)
+    monkeypatch.setattr(command, "Lake", lambda *_: played.lake)
     monkeypatch.setattr(moment, "read_lag", lambda _: Lag([StageLag("outbox", 3, 0.1)], None))
 
     def run(*arguments: str) -> Any:

@@ -3,6 +3,13 @@
 http-server.http.port=8080
 query.max-memory={{ .Values.queryMaxMemory }}
 query.max-memory-per-node={{ .Values.queryMaxMemoryPerNode }}
+# what was asked is kept for a minute: plans of hundreds of questions fill a heap of 1 GiB
+query.max-history=30
+query.min-expire-age=1m
+{{- if not .Values.workers }}
+# one node: a join's right side is looked up first, and need not be moved to where the left side is
+join-distribution-type=BROADCAST
+{{- end }}
 http-server.log.enabled=false
 catalog.config-dir=/etc/trino/catalog
 {{- end }}
