@@ -9,8 +9,8 @@ from app.settings import Settings
 from jobs.cli.group import cli, out, short, with_past, with_settings
 from jobs.lake.moment import NOW, Past
 from jobs.report.answers import lines_of, make_report
-from jobs.report.render import write_report
-from jobs.report.shelf import shelf_name, tidy
+from jobs.report.render import write_index, write_report
+from jobs.report.shelf import NEWEST, shelf_name, tidy
 
 
 @cli.command("report")
@@ -36,11 +36,15 @@ def publish(settings: Settings, folder: Path | None = None, wait_s: float = 0, p
     shelf = Path(settings.report_shelf)
     with out.status("Asking Trino …"):
         report = make_report(settings, wait_s, past)
-        html, data = write_report(report, folder or shelf / shelf_name(report.made_at))
-        if not folder:
-            tidy(shelf, settings.report_keep, settings.report_keep_mib * 2**20, settings.forget_within_days)
+        if folder:
+            html, data = write_report(report, folder)
+        else:
+            html, data = write_report(report, shelf / shelf_name(report.made_at), shelf / NEWEST)
+            kept = tidy(shelf, settings.report_keep, settings.report_keep_mib * 2**20, settings.forget_within_days)
+            write_index(shelf, kept)
     table = Table("question", "answer", "took", show_lines=True, title=report.moment.text, title_justify="left")
     for line in lines_of(report):
         table.add_row(*line)
     out.print(table)
+    out.print(report.audit_text)
     out.print(f"Report: {short(html)} and {short(data)}")

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from app.errors import HaggleError
 from app.settings import Settings
 from jobs.lake.cut import Cut, at
 from jobs.lake.moment import NOW, Moment, Past, await_landing, read_moment
@@ -14,6 +15,14 @@ from jobs.report.questions import QUESTIONS
 from jobs.report.questions.question import Question, Rows
 from jobs.report.reference import NOTES, is_reference
 
+_AUDIT: Final = "select at, sequence, ok from ledger.haggle.audits where realm = ? order by audit_id desc limit 1"
+_HEADLINES: Final = (
+    ("trades", "q_trades", "trades"),
+    ("trades refused", "q_trades", "refused"),
+    ("offers made", "q_offers", "made"),
+    ("players created", "q_activity", "new_players"),
+    ("gold value traded", "q_volume", "gross_value"),
+)
 _ITEMS: Final = "select item_id, name, value from lake.haggle.items"
 
 
@@ -48,31 +57,61 @@ class Answer:
         return self.question.answer(self.result.records())
 
 
+class Audit(NamedTuple):
+    """The newest audit of a realm: when it ended, up to which event it looked, and whether all was exact."""
+
+    at: datetime
+    sequence: int
+    ok: bool
+
+    @property
+    def text(self) -> str:
+        """What it found, in a sentence."""
+        found = "found everything exact" if self.ok else "found something WRONG: see `haggle audit`"
+        return f"The last audit, {self.at:%Y-%m-%d %H:%M:%S} UTC, {found} up to event {self.sequence:,}."
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All answers for a realm, of one moment."""
+    """All answers for a realm, of one moment, and its newest audit (None: there was none)."""
 
     moment: Moment
     made_at: datetime
     answers: list[Answer]
+    audit: Audit | None = None
 
     @property
     def realm(self) -> str:
         """The realm."""
         return self.moment.cut.realm
 
+    @property
+    def audit_text(self) -> str:
+        """What the newest audit found, in a sentence."""
+        return self.audit.text if self.audit else "There was no audit yet: `haggle audit` makes one."
+
+    @property
+    def headlines(self) -> dict[str, int]:
+        """The few numbers that are looked at first, by what they are."""
+        rows = {answer.name: answer.result.records() for answer in self.answers}
+        return {
+            words: sum(row[column] or 0 for row in rows.get(question, ()))
+            for words, question, column in _HEADLINES
+            if question in rows
+        }
+
     def as_json(self) -> dict[str, Any]:
-        """The report for programs."""
+        """The report for programs. It says nothing of when it was made, so that the same data give the same bytes."""
         return {
             **self.moment.as_json(),
-            "made_at": self.made_at.isoformat(),
+            "audit": self.audit and self.audit._asdict(),
+            "headlines": self.headlines,
             "questions": [
                 {
                     "name": answer.name,
                     "title": answer.title,
                     "answer": answer.text,
                     "reference": answer.reference,
-                    "elapsed_s": round(answer.result.elapsed_s, 3),
                     "rows": answer.result.records(),
                 }
                 for answer in self.answers
@@ -92,7 +131,15 @@ def make_report(settings: Settings, wait_s: float = 0, past: Past = NOW) -> Repo
     notes = NOTES if is_reference(lake.run(at(moment.cut, _ITEMS)).records()) else {}
     stored = {question.name: question for question in stored_questions()}
     answers = [_answer(lake, moment.cut, each, stored[each.name], notes.get(each.name)) for each in QUESTIONS]
-    return Report(moment, datetime.now(UTC), answers)
+    return Report(moment, datetime.now(UTC), answers, _newest_audit(lake, settings.realm))
+
+
+def _newest_audit(lake: Lake, realm: str) -> Audit | None:
+    try:
+        rows = lake.run(_AUDIT, (realm,)).rows
+    except HaggleError:  # the table is there since the first audit
+        return None
+    return Audit(*rows[0]) if rows else None
 
 
 def _answer(

@@ -162,7 +162,7 @@ def test_figures_count_by_second_by_diversity_and_by_class_in_each_realm(events:
         created(3, 5, player_class="banker", distinct_items=1, item_value=5),
         created(1, 1, realm="other", distinct_items=1, item_value=1),
     )
-    assert events.ask("figures/f01_trades_over_time") == [["r", at(3), 1, 0], ["r", at(4), 0, 1]]
+    assert events.ask("figures/f01_trades_over_time") == [["r", "second", at(3), 1, 0], ["r", "second", at(4), 0, 1]]
     assert events.ask("figures/f03_diversity") == [["other", 1, 1], ["r", 4, 3]]
     assert events.ask("figures/f04_value_by_class") == [
         ["other", "farmer", 1],

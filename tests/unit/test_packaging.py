@@ -15,7 +15,8 @@ def test_the_wheel_holds_all_that_its_programs_read(tmp_path: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
     asked = {f"jobs/sql/{path.relative_to(ROOT / 'sql')}" for path in (ROOT / "sql").glob("[afq]*/*.sql")}
     lua = {str(path.relative_to(ROOT)) for path in (ROOT / "app/store/lua").glob("*.lua")}
-    local = {"jobs/local/java/java.lock", "jobs/local/merge-edits.sh", "jobs/report/report.html.jinja"}
+    pages = {f"jobs/report/{name}" for name in ("report.html.jinja", "index.html.jinja", "style.css")}
+    local = {"jobs/local/java/java.lock", "jobs/local/merge-edits.sh", *pages}
     assert len(asked) > 20
     assert asked | lua | local <= held
     assert not [name for name in held if name.startswith(("tests/", "sql/", "charts/", "docs/"))]

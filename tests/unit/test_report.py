@@ -1,7 +1,9 @@
 """The words and pictures of the questions, without any rows and of what Trino may answer; the files of a report."""
 
+import csv
 import json
-from datetime import UTC, datetime
+import re
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,11 @@ from jobs.lake.cut import Cut, at
 from jobs.lake.moment import Moment, Past, await_landing, read_moment, waiting_events
 from jobs.lake.questions import stored_questions
 from jobs.lake.trino import SQL, Lake, Result
-from jobs.report.answers import Answer, Report
+from jobs.report.answers import Answer, Audit, Report
 from jobs.report.questions import QUESTIONS
 from jobs.report.questions.question import Question, some
 from jobs.report.reference import NOTES, is_reference
-from jobs.report.render import write_report
+from jobs.report.render import write_index, write_report
 
 ECONOMY = reference_economy()
 STORED = {question.name: question for question in stored_questions()}
@@ -55,9 +57,16 @@ ROWS: dict[str, list[dict[str, Any]]] = {
             "accepted_percent": 50,
         }
     ],
+    "q_activity": [{"day": date(2026, 11, 1), "trades": 7, "active_traders": 4, "refused": 1, "new_players": 2}],
+    "q_volume": [{"day": date(2026, 11, 1), "gross_value": 200, "net_value": 50}],
+    "q_price_index": [{"day": date(2026, 11, day), "price_index": 100.0 * day} for day in (1, 2)],
+    "q_lorenz": [{"player_percent": n, "wealth_share": n * n / 10_000} for n in range(101)],
+    "q_class_against_class": [{"player_class": "banker", "partner_class": "hunter", "trades": 9}],
 }
 DRAWN: dict[str | None, list[dict[str, Any]]] = {
-    "f01_trades_over_time": [{"at": datetime(2026, 11, 1, tzinfo=UTC), "accepted": 5, "refused": 1}],
+    "f01_trades_over_time": [
+        {"unit": "second", "moment": datetime(2026, 11, 1, tzinfo=UTC), "accepted": 5, "refused": 1}
+    ],
     "f03_diversity": [{"distinct_items": 2, "players": 5}],
     "f04_value_by_class": [{"player_class": "banker", "item_value": 5}],
 }
@@ -71,8 +80,12 @@ def test_every_question_of_the_report_and_every_figure_is_in_sql() -> None:
 @EACH
 def test_a_question_has_words_and_a_picture_though_nothing_has_happened(question: Question) -> None:
     assert question.answer([]).startswith(("0", "none"))
-    assert NOTES[question.name]([])
     question.draw(Figure().subplots(), [])
+
+
+@pytest.mark.parametrize("name", NOTES)
+def test_a_note_on_the_reference_run_has_words_though_nothing_has_happened(name: str) -> None:
+    assert NOTES[name]([])
 
 
 def test_the_notes_on_the_reference_run_are_for_the_reference_economy_alone() -> None:
@@ -91,25 +104,78 @@ def test_the_answers_are_said_in_words() -> None:
     assert said["q_most_valuable_inventory"].startswith("80,000,000 gold: ")
     ended = "4 accepted, 2 declined, 1 cancelled, 1 expired, 0 account closed"
     assert said["q_offers"].startswith(f"9 made: {ended}, 1 still open; 50 % of those that ended")
+    assert said["q_activity"] == "1 day; most trades on 2026-11-01, 7, by 4 players"
+    assert said["q_volume"] == "200 gold of value, of which 75% only went back and forth within a day"
+    assert said["q_price_index"] == "200.0 on 2026-11-02, where 2026-11-01 is 100"
+    assert said["q_lorenz"] == "the poorer half has 25.0% of all wealth, the richest tenth 19.0%"
+    assert said["q_class_against_class"] == "most often banker with hunter: 9 trades"
     assert some(list("abcdefg")) == "a, b, c, d, e and 2 more"
 
 
-def test_a_report_is_html_and_json_with_a_picture_of_each_question_and_names_that_do_no_harm(tmp_path: Path) -> None:
+def report_of(rows: dict[str, list[dict[str, Any]]], waiting: int = 5) -> Report:
     answers = []
     for question in QUESTIONS:
-        rows = ROWS[question.name]
-        result = Result(list(rows[0]), [list(row.values()) for row in rows], 0.1)
-        answers.append(Answer(question, STORED[question.name], result, DRAWN.get(question.figure, rows)))
-    as_of = Moment(Cut("main", 1_234), datetime(2026, 11, 1, 8, 30, tzinfo=UTC), 5)
-    html, data = write_report(Report(as_of, datetime(2026, 11, 1, 9, tzinfo=UTC), answers), tmp_path)
+        result = Result(list(rows[question.name][0]), [list(row.values()) for row in rows[question.name]], 0.1)
+        drawn = DRAWN.get(question.figure, rows[question.name])
+        answers.append(Answer(question, STORED[question.name], result, drawn))
+    as_of = Moment(Cut("main", 1_234), datetime(2026, 11, 1, 8, 30, tzinfo=UTC), waiting)
+    return Report(as_of, datetime.now(UTC), answers, Audit(datetime(2026, 11, 1, 8, tzinfo=UTC), 1_200, ok=True))
+
+
+def test_a_report_is_html_json_and_csv_with_a_picture_of_each_question_and_names_that_do_no_harm(
+    tmp_path: Path,
+) -> None:
+    html, data = write_report(report_of(ROWS), tmp_path)
     page = html.read_text()
     assert page.count("<svg") == len(QUESTIONS)
     assert "<b>Zo" not in page
     assert "As of event 1,234 of realm main, 2026-11-01 08:30:00 UTC; 5 decided events had not landed." in page
+    assert "The last audit, 2026-11-01 08:00:00 UTC, found everything exact up to event 1,200." in page
     said = json.loads(data.read_text())
     assert [question["name"] for question in said["questions"]] == [question.name for question in QUESTIONS]
     assert (said["realm"], said["sequence"], said["as_of"]) == ("main", 1_234, "2026-11-01T08:30:00+00:00")
-    assert said["waiting"] == 5
+    assert (said["waiting"], said["audit"]["ok"], said["headlines"]["trades"]) == (5, True, 10_000)
+    rows = list(csv.DictReader((tmp_path / "q_trades.csv").read_text().splitlines()))
+    assert rows == [{"trades": "10000", "refused": "12"}]
+
+
+def test_nothing_of_a_page_comes_from_elsewhere_and_its_figures_are_named_and_have_the_colours_of_the_page(
+    tmp_path: Path,
+) -> None:
+    page = write_report(report_of(ROWS), tmp_path)[0].read_text()
+    links = set(re.findall(r'(?:href|src)="([^"]*)"', page))
+    assert all(link.startswith("#") or (tmp_path / link).exists() for link in links)
+    assert "url(http" not in page
+    for question in QUESTIONS:
+        assert f'role="img" aria-labelledby="{question.name}-title {question.name}-desc"' in page
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    # text that can be read and searched, in no colour that the page does not choose
+    assert ">trades per second</text>" in page
+    figures = "".join(re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL))
+    assert set(re.findall(r"#[0-9a-f]{6}\b", figures)) == set()
+
+
+def test_the_same_data_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_report(report_of(ROWS), tmp_path / name)
+    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert len(files) == len(QUESTIONS) + 2
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_numbers_stand_beside_those_of_the_report_before_and_an_index_leads_to_all(tmp_path: Path) -> None:
+    more = {**ROWS, "q_trades": [{"trades": 10_500, "refused": 12}]}
+    first, second = tmp_path / "2026-11-01T000000Z", tmp_path / "2026-11-02T000000Z"
+    assert "since the last report" not in write_report(report_of(ROWS), first, tmp_path / "newest")[0].read_text()
+    page = write_report(report_of(more), second, first)[0].read_text()
+    assert "+500 since the last report" in page
+    assert "as in the last report" in page
+    write_index(tmp_path, [second, first])
+    index = (tmp_path / "index.html").read_text()
+    assert index.index("2026-11-02T000000Z/report.html") < index.index("2026-11-01T000000Z/report.html")
+    assert 'points="0.0,19.0 100.0,1.0"' in index
 
 
 @pytest.mark.parametrize(("waiting", "said"), [(None, "had not landed is not known."), (1, "; 1 decided event had")])

@@ -15,10 +15,10 @@ def _answer(rows: Rows) -> str:
 
 
 def _draw(axes: "Axes", rows: Rows) -> None:
-    at: list[Any] = [row["at"] for row in rows]
+    at: list[Any] = [row["moment"] for row in rows]
     axes.plot(at, [row["accepted"] for row in rows], color=INK, marker=".", label="accepted")
     axes.plot(at, [row["refused"] for row in rows], color=ACCENT, marker=".", label="refused")
-    axes.set_ylabel("trades per second")
+    axes.set_ylabel(f"trades per {rows[0]['unit'] if rows else 'second'}")
     axes.set_xlabel("time (UTC)")
     axes.tick_params(axis="x", labelrotation=20)
     axes.legend(frameon=False)

@@ -40,3 +40,15 @@ def players(rows: Rows) -> str:
     return some(
         [f"{row['username'] or 'forgotten'} (player {row['player_id']}, {row['player_class']})" for row in rows]
     )
+
+
+def by_day(axes: "Axes", rows: Rows, columns: Mapping[str, str]) -> None:
+    """Draws columns, each in its colour, over the days."""
+    days: list[Any] = [row["day"] for row in rows]
+    for column, colour in columns.items():
+        axes.plot(days, [row[column] for row in rows], color=colour, marker=".", label=column.replace("_", " "))
+    axes.tick_params(axis="x", labelrotation=20)
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.set_ylim(bottom=0)
+    if len(columns) > 1:
+        axes.legend(frameon=False)
