@@ -79,7 +79,7 @@ def test_a_simulation_of_ten_thousand_trades_comes_into_the_report(installation:
 def _trades_in_a_new_report(installation: Release) -> int:
     name = f"report-{uuid.uuid4().hex[:8]}"
     installation.start_job("report", name)
-    installation.finish_job(name, 120)
+    installation.finish_job(name, 300)
     report = json.loads(installation.probe("cat", "/reports/newest/report.json"))
     assert report["waiting"] is not None
     # No row for a realm of which nothing has landed yet.
