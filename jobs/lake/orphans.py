@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 
 from app.contract.tables import CATALOG, SCHEMA
 from app.settings import Settings
+from jobs.lake.tables import java_strings
 from jobs.streams.session import file_system
 
 _METADATA: Final = "metadata"
@@ -19,7 +20,7 @@ def remove_orphans(spark: SparkSession, settings: Settings, before_ms: int) -> N
     java: Any = spark._jvm  # noqa: SLF001 - PySpark's way to Iceberg's API
     session = spark._jsparkSession  # noqa: SLF001
     catalog = java.org.apache.iceberg.spark.Spark3Util.loadIcebergCatalog(session, CATALOG)
-    schema = java.org.apache.iceberg.catalog.Namespace.of(java.java.lang.String.valueOf(SCHEMA).split("/"))
+    schema = java.org.apache.iceberg.catalog.Namespace.of(java_strings(spark, SCHEMA))
     for name in catalog.listTables(schema):
         action = java.org.apache.iceberg.spark.actions.SparkActions.get(session).deleteOrphanFiles(
             catalog.loadTable(name)

@@ -116,14 +116,14 @@ def _refuse_former_tables(spark: SparkSession) -> None:
 def _replace_view(spark: SparkSession, view: str, columns: Sequence[Column], query: str) -> None:
     java: Any = spark._jvm  # noqa: SLF001 - PySpark's way to Iceberg's catalog
     catalog = java.org.apache.iceberg.spark.Spark3Util.loadIcebergCatalog(spark._jsparkSession, CATALOG)  # noqa: SLF001
-    name = java.org.apache.iceberg.catalog.TableIdentifier.of(_strings(spark, SCHEMA, view))
+    name = java.org.apache.iceberg.catalog.TableIdentifier.of(java_strings(spark, SCHEMA, view))
     schema = _iceberg_schema(spark, columns)
     if catalog.viewExists(name):
         current = catalog.loadView(name)
         sql = current.sqlFor(DIALECT)
         if sql is not None and sql.sql() == query and current.schema().sameSchema(schema):
             return
-    namespace = java.org.apache.iceberg.catalog.Namespace.of(_strings(spark, SCHEMA))
+    namespace = java.org.apache.iceberg.catalog.Namespace.of(java_strings(spark, SCHEMA))
     builder = catalog.buildView(name).withSchema(schema).withQuery(DIALECT, query)
     builder.withDefaultNamespace(namespace).withDefaultCatalog(CATALOG).createOrReplace()
 
@@ -136,7 +136,8 @@ def _iceberg_schema(spark: SparkSession, columns: Sequence[Column]) -> Any:
     )
 
 
-def _strings(spark: SparkSession, *words: str) -> Any:
+def java_strings(spark: SparkSession, *words: str) -> Any:
+    """An array of Java's strings, which Iceberg's names are made of."""
     gateway: Any = spark.sparkContext._gateway  # noqa: SLF001
     array = gateway.new_array(gateway.jvm.String, len(words))
     for place, word in enumerate(words):
