@@ -2,7 +2,7 @@
 
 A plan of the economy's behaviours (priced trades, gifts, offers, adjustments, refusals) goes through Kafka into the
 lake, maintenance merges it, the streams stop, and the questions are asked in turn, hot: the median of the rounds, after
-fifteen that are not counted. Beside it stands the same data in the way of the project that this replaces: every field
+thirty that are not counted. Beside it stands the same data in the way of the project that this replaces: every field
 of an event is a column of text, nested ones as JSON, in the many small Parquet files that a micro-batch every ten
 seconds leaves. It is asked the same SQL by the same Trino, with the texts read where the question names a field.
 """
@@ -41,7 +41,7 @@ _TRADES_OF_A_PLAYER: Final = 50
 _DAYS: Final = 60
 _FILE_EVENTS: Final = 2_000
 """What ten seconds bring at 200 trades a second."""
-_WARM_ROUNDS: Final = 15
+_WARM_ROUNDS: Final = 30
 """Until then the JVM compiles what the questions need."""
 _FORMER: Final = f"{CATALOG}.former.events"
 
