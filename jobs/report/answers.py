@@ -1,6 +1,7 @@
 """Asks the business questions through Trino, all of one moment."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -15,6 +16,8 @@ from jobs.report.questions import QUESTIONS
 from jobs.report.questions.question import Question, Rows
 from jobs.report.reference import NOTES, is_reference
 
+_AT_ONCE: Final = 2
+"""Questions that Trino is asked at once: most of a small one is planning, which takes one core."""
 _AUDIT: Final = "select at, sequence, ok from ledger.haggle.audits where realm = ? order by audit_id desc limit 1"
 _HEADLINES: Final = (
     ("trades", "q_trades", "trades"),
@@ -130,8 +133,11 @@ def make_report(settings: Settings, wait_s: float = 0, past: Past = NOW) -> Repo
     moment = read_moment(lake, settings, past)
     notes = NOTES if is_reference(lake.run(at(moment.cut, _ITEMS)).records()) else {}
     stored = {question.name: question for question in stored_questions()}
-    answers = [_answer(lake, moment.cut, each, stored[each.name], notes.get(each.name)) for each in QUESTIONS]
-    return Report(moment, datetime.now(UTC), answers, _newest_audit(lake, settings.realm))
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        answers = pool.map(
+            lambda each: _answer(lake, moment.cut, each, stored[each.name], notes.get(each.name)), QUESTIONS
+        )
+    return Report(moment, datetime.now(UTC), list(answers), _newest_audit(lake, settings.realm))
 
 
 def _newest_audit(lake: Lake, realm: str) -> Audit | None:
