@@ -33,7 +33,8 @@ from tests.conftest import wait_until
 from tests.economy import ECONOMY
 from tests.unit.test_questions import assert_alike, assert_sums
 
-pytestmark = pytest.mark.stack
+# a maintenance keeps fifteen aggregates, which takes minutes on a slow machine
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 SEEDS = (11, 12, 13)
 EACH = pytest.mark.parametrize("question", stored_questions(), ids=lambda question: question.name)
 COMPONENTS = ("components", "largest_component", "largest_component_share", "components_sequence")
@@ -90,7 +91,7 @@ def kept(stack: Stack, landed: Landed) -> Kept:
         assert done.returncode == 0 or "another maintenance" in done.stderr, done.stderr
         return done.returncode == 0
 
-    wait_until(is_done, 400, pause_s=2)
+    wait_until(is_done, 800, pause_s=2)
     kept = parse_kept(landed.lake.property(KEPT_PROPERTY))
     assert kept is not None
     return kept
