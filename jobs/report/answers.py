@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
-from app.errors import HaggleError
 from app.settings import Settings
 from jobs.lake.cut import Cut, at
 from jobs.lake.moment import NOW, Moment, Past, await_landing, read_moment
@@ -18,6 +17,9 @@ from jobs.report.reference import NOTES, is_reference
 
 _AT_ONCE: Final = 2
 """Questions that Trino is asked at once: most of a small one is planning, which takes one core."""
+_HAS_AUDITS: Final = """
+select 1 from ledger.information_schema.tables where table_schema = 'haggle' and table_name = 'audits'
+"""
 _AUDIT: Final = "select at, sequence, ok from ledger.haggle.audits where realm = ? order by audit_id desc limit 1"
 _HEADLINES: Final = (
     ("trades", "q_trades", "trades"),
@@ -141,10 +143,8 @@ def make_report(settings: Settings, wait_s: float = 0, past: Past = NOW) -> Repo
 
 
 def _newest_audit(lake: Lake, realm: str) -> Audit | None:
-    try:
-        rows = lake.run(_AUDIT, (realm,)).rows
-    except HaggleError:  # the table is there since the first audit
-        return None
+    # the table is there since the first audit
+    rows = lake.run(_AUDIT, (realm,)).rows if lake.run(_HAS_AUDITS).rows else []
     return Audit(*rows[0]) if rows else None
 
 

@@ -122,6 +122,20 @@ def test_sql_and_plain_python_answer_alike(played: Played, question: StoredQuest
     assert_alike(result.rows, due)
 
 
+@pytest.mark.parametrize(("days", "unit"), [(1 / 150, "second"), (1 / 4, "minute"), (9, "hour")])
+def test_trades_over_time_are_counted_by_a_unit_that_leaves_few_hundred_rows(
+    played: Played, days: float, unit: str
+) -> None:
+    trades = [event for event in played.events if event.event_type in ("trade_accepted", "trade_rejected")]
+    since = trades[0].occurred_at
+    until = since + timedelta(days=days)
+    cut = Cut(played.realm, played.events[-1].sequence, until)
+    rows = played.lake.run(at(cut, (SQL / "figures" / "f01_trades_over_time.sql").read_text())).records()
+    assert 0 < len(rows) <= 600
+    assert sum(row["accepted"] + row["refused"] for row in rows) == sum(each.occurred_at <= until for each in trades)
+    assert {row["unit"] for row in rows} == {unit}
+
+
 def test_asked_of_a_moment_both_know_nothing_of_what_came_later(played: Played) -> None:
     """Half of the events, and of them those of half the time: what follows is not there, though the tables have it."""
     half = played.events[: len(played.events) // 2]

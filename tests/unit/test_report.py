@@ -11,8 +11,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from app.contract.economy import reference_economy
+from app.contract.metrics import LAG_EVENTS, RELAY_SEQUENCE
 from app.errors import HaggleError
 from app.settings import load_settings
+from jobs import lag
 from jobs.lag import Lag, StageLag
 from jobs.lake import moment
 from jobs.lake.cut import Cut, at
@@ -207,6 +209,15 @@ def test_a_report_waits_for_what_was_decided_when_it_was_asked_for_but_not_for_e
     lake = Answering([[[1]], [[2]], [[3]], [[4]]])
     await_landing(lake, load_settings({}), wait_s)
     assert lake.asked == looks
+
+
+@pytest.mark.parametrize(("outbox", "decided"), [({"": 3}, None), ({"main": 3}, 103)], ids=["of another realm", "ours"])
+def test_what_was_decided_is_what_the_relay_has_published_and_has_still_to_publish(
+    monkeypatch: pytest.MonkeyPatch, outbox: dict[str, int], decided: int | None
+) -> None:
+    samples = {(LAG_EVENTS, "outbox", realm): float(events) for realm, events in outbox.items()}
+    monkeypatch.setattr(lag, "_scrape", lambda *_: {**samples, (RELAY_SEQUENCE, "", ""): 100.0})
+    assert lag.read_lag(load_settings({})).decided_sequence == decided
 
 
 class Answering(Lake):

@@ -21,7 +21,7 @@ def _answer(rows: Rows) -> str:
 def _draw(axes: "Axes", rows: Rows) -> None:
     most = max((row["trades"] for row in rows), default=1)
     one, other = ([row[name] for row in rows] for name in ("partner_class", "player_class"))
-    axes.scatter(one, other, [_GREATEST * row["trades"] / most for row in rows], color=INK, alpha=0.6, linewidths=0)
+    axes.scatter(one, other, [_GREATEST * row["trades"] / most for row in rows], color=INK, alpha=0.3, linewidths=0)
     for row in rows:
         axes.annotate(f"{row['trades']:,}", (row["partner_class"], row["player_class"]), ha="center", va="center")
     axes.margins(0.2)
