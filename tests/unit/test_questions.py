@@ -17,7 +17,7 @@ from typing import Any, Final
 import pytest
 from click.testing import CliRunner
 
-from app.contract.events import Event, TradeAccepted, decode_event
+from app.contract.events import Event, TradeAccepted, TradeRejected, decode_event
 from app.contract.tables import EVENTS, VIEWS
 from app.errors import HaggleError
 from app.settings import load_settings
@@ -126,7 +126,7 @@ def test_sql_and_plain_python_answer_alike(played: Played, question: StoredQuest
 def test_trades_over_time_are_counted_by_a_unit_that_leaves_few_hundred_rows(
     played: Played, days: float, unit: str
 ) -> None:
-    trades = [event for event in played.events if event.event_type in ("trade_accepted", "trade_rejected")]
+    trades = [event for event in played.events if isinstance(event, TradeAccepted | TradeRejected)]
     since = trades[0].occurred_at
     until = since + timedelta(days=days)
     cut = Cut(played.realm, played.events[-1].sequence, until)
