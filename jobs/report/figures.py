@@ -26,7 +26,12 @@ _VARIABLES: Final = {INK: "var(--ink)", ACCENT: "var(--accent)", _TEXT: "var(--t
 
 
 def svg_of(answer: Answer) -> str:
-    """The figure of an answer, to be put into a page: named and described for who cannot see it."""
+    """The figure of an answer, to be put into a page: named and described for who cannot see it.
+
+    Nothing if there is nothing to draw: empty axes say less than the answer does.
+    """
+    if not answer.drawn:
+        return ""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(8, 3.2), layout="constrained")
         answer.question.draw(figure.subplots(), answer.drawn)

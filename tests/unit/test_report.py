@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from jobs.lake.questions import stored_questions
 from jobs.lake.trino import SQL, Lake, Result
 from jobs.report.answers import Answer, Audit, Report
 from jobs.report.questions import QUESTIONS
-from jobs.report.questions.question import Question, some
+from jobs.report.questions.question import ACCENT, INK, Question, by_day, some
 from jobs.report.reference import NOTES, is_reference
 from jobs.report.render import write_index, write_report
 
@@ -156,6 +157,24 @@ def test_nothing_of_a_page_comes_from_elsewhere_and_its_figures_are_named_and_ha
     assert ">trades per second</text>" in page
     figures = "".join(re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL))
     assert set(re.findall(r"#[0-9a-f]{6}\b", figures)) == set()
+
+
+def test_what_there_is_nothing_to_draw_of_has_words_and_no_figure(tmp_path: Path) -> None:
+    report = report_of(ROWS)
+    report.answers[0] = replace(report.answers[0], drawn=[])
+    page = write_report(report, tmp_path)[0].read_text()
+    assert page.count("<svg") == len(QUESTIONS) - 1
+    assert report.answers[0].text in page
+
+
+@pytest.mark.parametrize(("days", "bars"), [(1, 2), (3, 6), (4, 0)])
+def test_few_days_are_bars_that_name_them_and_many_are_a_line(days: int, bars: int) -> None:
+    rows = [{"day": date(2026, 11, day + 1), "one": day, "two": 5} for day in range(days)]
+    axes = Figure().subplots()
+    by_day(axes, rows, {"one": INK, "two": ACCENT})
+    assert (len(axes.patches), len(axes.lines)) == (bars, 0 if bars else 2)
+    if bars:
+        assert [label.get_text() for label in axes.get_xticklabels()] == [str(row["day"]) for row in rows]
 
 
 def test_the_same_data_give_the_same_bytes(tmp_path: Path) -> None:

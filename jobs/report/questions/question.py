@@ -10,6 +10,9 @@ Rows = Sequence[Mapping[str, Any]]
 INK: Final = "#2f4858"
 ACCENT: Final = "#c8553d"
 _NAMED: Final = 5
+_DAYS_OF_BARS: Final = 3
+_BARS_WIDTH: Final = 0.6
+"""Share of a day's width that its bars take."""
 
 
 class Question(NamedTuple):
@@ -43,12 +46,21 @@ def players(rows: Rows) -> str:
 
 
 def by_day(axes: "Axes", rows: Rows, columns: Mapping[str, str]) -> None:
-    """Draws columns, each in its colour, over the days."""
+    """Draws columns, each in its colour: as lines over the days, or as bars while there are few days."""
     days: list[Any] = [row["day"] for row in rows]
-    for column, colour in columns.items():
-        axes.plot(days, [row[column] for row in rows], color=colour, marker=".", label=column.replace("_", " "))
-    axes.tick_params(axis="x", labelrotation=20)
+    width = _BARS_WIDTH / len(columns)
+    for place, (column, colour) in enumerate(columns.items()):
+        heights, label = [row[column] for row in rows], column.replace("_", " ")
+        if len(rows) > _DAYS_OF_BARS:
+            axes.plot(days, heights, color=colour, marker=".", label=label)
+        else:
+            axes.bar([day + place * width for day in range(len(rows))], heights, width, color=colour, label=label)
+    if len(rows) > _DAYS_OF_BARS:
+        axes.tick_params(axis="x", labelrotation=20)
+    else:
+        axes.set_xlim(-1, len(rows))
+        axes.set_xticks([day + (_BARS_WIDTH - width) / 2 for day in range(len(rows))], [str(day) for day in days])
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.set_ylim(bottom=0)
     if len(columns) > 1:
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(columns))
