@@ -34,7 +34,7 @@ from jobs.lake.components import TRADE_COMPONENTS, derive, is_due, traders
 from jobs.lake.due import Size
 from jobs.lake.forgetting import TABLE, Forgetting
 from jobs.lake.keeping import Keeping
-from jobs.lake.orphans import remove_orphans
+from jobs.lake.orphans import remove_former_views, remove_orphans
 from jobs.streams.lock import DriverLock
 from jobs.streams.session import CHECKPOINTS, build_session, file_system
 
@@ -305,7 +305,9 @@ class Maintenance:
         looked_at = float(self._table.load().properties().get(_ORPHANS_AT) or 0)
         if self._now.timestamp() < looked_at + min(_ORPHANS_EVERY_S, self._settings.orphan_keep_s):
             return
-        remove_orphans(self._spark, self._settings, self._millis_ago(self._settings.orphan_keep_s))
+        before_ms = self._millis_ago(self._settings.orphan_keep_s)
+        remove_former_views(self._spark, self._settings, before_ms)
+        remove_orphans(self._spark, before_ms)
         at = int(self._now.timestamp())
         self._spark.sql(f"alter table {TABLE} set tblproperties ('{_ORPHANS_AT}' = '{at}')").collect()
 

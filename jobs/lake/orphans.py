@@ -15,25 +15,31 @@ from jobs.streams.session import file_system
 _METADATA: Final = "metadata"
 
 
-def remove_orphans(spark: SparkSession, settings: Settings, before_ms: int) -> None:
-    """Of all tables and views of the lake, files that changed before that moment (milliseconds since 1970)."""
-    java: Any = spark._jvm  # noqa: SLF001 - PySpark's way to Iceberg's API
-    session = spark._jsparkSession  # noqa: SLF001
-    catalog = java.org.apache.iceberg.spark.Spark3Util.loadIcebergCatalog(session, CATALOG)
-    schema = java.org.apache.iceberg.catalog.Namespace.of(java_strings(spark, SCHEMA))
+def remove_orphans(spark: SparkSession, before_ms: int) -> None:
+    """Of all tables of the lake, files that no snapshot names and that changed before then (milliseconds since 1970)."""
+    session: Any = spark._jsparkSession  # noqa: SLF001 - PySpark's way to Iceberg's API
+    catalog, schema = _catalog(spark)
     for name in catalog.listTables(schema):
-        action = java.org.apache.iceberg.spark.actions.SparkActions.get(session).deleteOrphanFiles(
-            catalog.loadTable(name)
-        )
+        java: Any = spark._jvm  # noqa: SLF001
+        actions = java.org.apache.iceberg.spark.actions.SparkActions.get(session)
+        action = actions.deleteOrphanFiles(catalog.loadTable(name))
         action.olderThan(before_ms).option("stream-results", "true").execute()
-    for name in catalog.listViews(schema):
-        _remove_former(spark, settings, catalog.loadView(name), before_ms)
 
 
-def _remove_former(spark: SparkSession, settings: Settings, view: Any, before_ms: int) -> None:
-    """Metadata of the view but for the newest: it names no other, and holds the former versions itself."""
+def remove_former_views(spark: SparkSession, settings: Settings, before_ms: int) -> None:
+    """Of all views, metadata that changed before then but for the newest: it names no other, and holds what was itself."""
     files, hadoop = file_system(spark, settings)
-    newest = hadoop.Path(view.operations().current().metadataFileLocation()).getName()
-    for status in files.listStatus(hadoop.Path(view.location(), _METADATA)):
-        if status.getModificationTime() < before_ms and status.getPath().getName() != newest:
-            files.delete(status.getPath(), False)
+    catalog, schema = _catalog(spark)
+    for name in catalog.listViews(schema):
+        view = catalog.loadView(name)
+        newest = hadoop.Path(view.operations().current().metadataFileLocation()).getName()
+        for status in files.listStatus(hadoop.Path(view.location(), _METADATA)):
+            if status.getModificationTime() < before_ms and status.getPath().getName() != newest:
+                files.delete(status.getPath(), False)
+
+
+def _catalog(spark: SparkSession) -> tuple[Any, Any]:
+    """Iceberg's catalog of the lake, and the lake's name in it."""
+    java: Any = spark._jvm  # noqa: SLF001
+    catalog = java.org.apache.iceberg.spark.Spark3Util.loadIcebergCatalog(spark._jsparkSession, CATALOG)  # noqa: SLF001
+    return catalog, java.org.apache.iceberg.catalog.Namespace.of(java_strings(spark, SCHEMA))
