@@ -16,7 +16,7 @@ _METADATA: Final = "metadata"
 
 
 def remove_orphans(spark: SparkSession, before_ms: int) -> None:
-    """Of all tables of the lake, files that no snapshot names and that changed before then (milliseconds since 1970)."""
+    """Of all tables, files that no snapshot names and that changed before that moment (milliseconds since 1970)."""
     session: Any = spark._jsparkSession  # noqa: SLF001 - PySpark's way to Iceberg's API
     catalog, schema = _catalog(spark)
     for name in catalog.listTables(schema):
@@ -27,7 +27,7 @@ def remove_orphans(spark: SparkSession, before_ms: int) -> None:
 
 
 def remove_former_views(spark: SparkSession, settings: Settings, before_ms: int) -> None:
-    """Of all views, metadata that changed before then but for the newest: it names no other, and holds what was itself."""
+    """Of all views, metadata that changed before then but for the newest: it names no other, and holds all versions."""
     files, hadoop = file_system(spark, settings)
     catalog, schema = _catalog(spark)
     for name in catalog.listViews(schema):
