@@ -29,6 +29,7 @@ class Scope(Flag):
     READ = auto()
     TRADE = auto()
     ADJUST = auto()
+    REPORT = auto()
     ADMIN = auto()
 
     @property
@@ -37,7 +38,7 @@ class Scope(Flag):
         return ", ".join(str(scope.name).lower() for scope in self)
 
 
-ALL: Final = Scope.READ | Scope.TRADE | Scope.ADJUST | Scope.ADMIN
+ALL: Final = Scope.READ | Scope.TRADE | Scope.ADJUST | Scope.REPORT | Scope.ADMIN
 
 
 class Caller(NamedTuple):
@@ -79,6 +80,7 @@ class Authenticator:
             _check("TRADE_KEYS", settings.trade_keys, _SERVICE_KEY_LENGTH, may_lack=True)
             _check("ADJUST_KEYS", settings.adjust_keys, _SERVICE_KEY_LENGTH, may_lack=True)
             _check("READ_KEYS", settings.read_keys, _SERVICE_KEY_LENGTH, may_lack=True)
+            _check("REPORT_KEYS", settings.report_keys, _SERVICE_KEY_LENGTH, may_lack=True)
 
     def caller(self, authorization: str | None) -> Caller:
         """The caller that an Authorization header names; raises Unauthenticated."""
@@ -127,6 +129,7 @@ def _services(settings: Settings) -> dict[bytes, Caller]:
     scopes: dict[str, Scope] = {}
     for text, scope in (
         (settings.read_keys, Scope.READ),
+        (settings.report_keys, Scope.READ | Scope.REPORT),
         (settings.trade_keys, Scope.READ | Scope.TRADE),
         (settings.adjust_keys, Scope.READ | Scope.ADJUST),
         (settings.service_keys, ALL),

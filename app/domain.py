@@ -5,11 +5,12 @@ Lua functions, and make them of what those return (app/store/layout.py).
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from app.contract import events
+from app.contract.limits import Amount
 from app.contract.reasons import AdjustmentReason, Rejection
 
 OfferStatus = Literal["open", "accepted", "declined", "cancelled", "expired", "account_closed"]
@@ -162,3 +163,20 @@ class OfferDecision(Struct, frozen=True):
     offer: Offer | None
     player_1: Player | None
     is_replayed: bool
+
+
+FindingName = Literal["audit", "report"]
+_Topic = Annotated[str, Meta(max_length=60)]
+_Words = Annotated[str, Meta(max_length=300)]
+
+
+class Finding(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a job found in the lake last, up to the event `sequence`; `notes` say it in words, by what they are.
+
+    They name players by their ids alone: nobody comes back to remove a forgotten player's name from them.
+    """
+
+    at: datetime
+    sequence: Amount
+    ok: bool = True
+    notes: Annotated[dict[_Topic, _Words], Meta(max_length=10)] = {}

@@ -66,6 +66,10 @@ class Settings:
     original_routes: str = _setting(
         "closed", "open: PUT /create_player and POST /trade need no service key, for a demo", choices=("closed", "open")
     )
+    live_page: str = _setting(
+        "keys", "open: callers on this machine may look at /live without a key, for a demo", choices=("keys", "open")
+    )
+    live_viewers: int = _setting(128, "viewers of the live page at each worker, 0 for none")
     service_keys: str = _setting(
         "",
         "keys of the game server, which may do everything, comma-separated, 16 characters or more each; all are valid, "
@@ -77,6 +81,9 @@ class Settings:
     )
     adjust_keys: str = _setting("", "service keys that may read and adjust, as SERVICE_KEYS")
     read_keys: str = _setting("", "service keys that may read, as SERVICE_KEYS; jobs that have no other send the first")
+    report_keys: str = _setting(
+        "", "service keys of audits and reports, which may read and say what they found, as READ_KEYS"
+    )
     token_keys: str = _setting(
         "", "keys of player tokens, comma-separated, 32 characters or more each; the first signs, all are valid"
     )

@@ -1,6 +1,8 @@
 """Calls to the engine with a service key."""
 
+import logging
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import requests
@@ -9,12 +11,14 @@ from app.contract.economy import Economy, Item, PlayerClass
 from app.errors import HaggleError
 from app.settings import Settings
 
+_log = logging.getLogger(__name__)
 _TIMEOUT_S: Final = 10
 
 
 def service_key(settings: Settings) -> str:
     """The first key of the widest scope that there is one of; empty if there is none."""
-    keys = f"{settings.service_keys},{settings.trade_keys},{settings.adjust_keys},{settings.read_keys}".split(",")
+    kinds = ("service_keys", "trade_keys", "adjust_keys", "report_keys", "read_keys")
+    keys = ",".join(getattr(settings, kind) for kind in kinds).split(",")
     return next((key.strip() for key in keys if key.strip()), "")
 
 
@@ -48,6 +52,18 @@ def units(lines: Iterable[Mapping[str, int]]) -> dict[int, int]:
 def post(settings: Settings, path: str, body: object) -> Any:
     """The answer to a POST; raises HaggleError if there is none or it is a refusal."""
     return _call(settings, "POST", path, body)
+
+
+def tell(settings: Settings, name: str, sequence: int, *, ok: bool = True, notes: Mapping[str, str]) -> None:
+    """Tells the engine what a job has found up to an event: app/domain.py, `Finding`.
+
+    The job has done its work without that, so a failure is only logged.
+    """
+    finding = {"at": datetime.now(UTC).isoformat(), "sequence": sequence, "ok": ok, "notes": dict(notes)}
+    try:
+        _call(settings, "PUT", f"/v1/findings/{name}", finding)
+    except HaggleError as error:
+        _log.warning("the engine could not be told", extra={"context": {"finding": name, "error": str(error)}})
 
 
 def _call(settings: Settings, method: str, path: str, body: object = None) -> Any:

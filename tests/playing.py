@@ -15,8 +15,8 @@ import psutil
 from pyspark.sql import SparkSession
 
 from app.errors import HaggleError
+from app.lag import read_lag
 from app.settings import Settings
-from jobs.lag import read_lag
 from jobs.lake.audit import Check, audit, read_head, wait_until_queryable
 from jobs.lake.ledger import open_ledger
 from jobs.lake.moment import newest_sequence

@@ -59,6 +59,12 @@ def _is_in(address: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
     return found is not None and any(found in network for network in networks)
 
 
+def is_loopback(address: str) -> bool:
+    """Whether who calls from there is on this machine."""
+    found = _read(address)
+    return found is not None and found.is_loopback
+
+
 def host_of(address: str) -> str:
     """The address, or of IPv6 the network that one host may call from."""
     found = _read(address) if ":" in address else None

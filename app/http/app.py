@@ -14,8 +14,10 @@ from app.economy import load_economy
 from app.errors import RequestError
 from app.http import metrics, openapi, responses
 from app.http.guard import Guard
+from app.http.live_page import page
 from app.http.operations import OPERATIONS
 from app.http.routes import Services, view
+from app.live.hub import Hub
 from app.logs import configure_logs
 from app.settings import Settings, load_settings
 from app.store import Store
@@ -39,7 +41,7 @@ def create_app(settings: Settings | None = None, *, is_new: bool = True) -> Flas
     client, authenticator = connect(settings), Authenticator(settings)
     store = Store(client, settings, load_economy(settings), is_new=is_new)
     guard = Guard(settings, authenticator, Rates(client, settings.realm), store.tokens)
-    services = Services(settings, store, authenticator, guard)
+    services = Services(settings, store, authenticator, guard, Hub(settings, store))
     app = _Engine(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.request_max_bytes
     app.extensions["haggle"] = services
@@ -47,6 +49,7 @@ def create_app(settings: Settings | None = None, *, is_new: bool = True) -> Flas
         name = f"{operation.method} {operation.path}".replace(".", "_")
         app.add_url_rule(operation.rule, name, view(operation, services), methods=[operation.method])
     _describe(app)
+    app.register_blueprint(page)
     app.register_error_handler(RequestError, responses.render_request_error)
     app.register_error_handler(HTTPException, responses.render_http_error)
     app.register_error_handler(Exception, responses.render_defect)

@@ -4,17 +4,19 @@ All of it follows from the operation (operations.py): whom it takes, and whose a
 """
 
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from flask import Response, g, request
 
 from app.auth import ANYONE, Authenticator, Caller
 from app.errors import Forbidden, NotFound, RateLimited, Unauthenticated, Unavailable
-from app.http.addresses import Proxies, Strangers, host_of
+from app.http.addresses import Proxies, Strangers, host_of, is_loopback
 from app.http.operations import OF_MANAGEMENT, OPERATIONS, Access, Operation, Owner
 from app.settings import Settings
 from app.store.rates import WINDOW_S, Rates
 from app.store.tokens import Tokens
 
+_OWN_NAMES: Final = ("127.0.0.1", "localhost", "::1")
 _READING: Final = ("GET", "HEAD")
 _OPERATIONS: Final = {(operation.rule, operation.method): operation for operation in OPERATIONS}
 
@@ -57,8 +59,7 @@ class Guard:
         return response
 
     def _caller(self, environ: dict[str, Any], access: Access) -> Caller:
-        is_open = access is Access.ORIGINAL and self._settings.original_routes == "open"
-        if is_open or not self._authenticator.is_on:
+        if self._is_open(access) or not self._authenticator.is_on:
             return ANYONE
         if access is Access.ANYONE:
             self._count_stranger()
@@ -68,6 +69,12 @@ class Guard:
         except Unauthenticated:
             self._count_stranger()
             raise
+
+    def _is_open(self, access: Access) -> bool:
+        """Whether a route that wants a key otherwise wants none of this caller."""
+        if access is Access.ORIGINAL:
+            return self._settings.original_routes == "open"
+        return access is Access.LIVE and self._settings.live_page == "open" and _is_of_this_machine()
 
     def _count_stranger(self) -> None:
         address = self._proxies.caller(request.remote_addr or "", request.headers.get("X-Forwarded-For", ""))
@@ -100,6 +107,13 @@ class Guard:
         allowance = self._rates.count_bytes(caller.name, limit, size)
         if allowance.is_exceeded:
             raise RateLimited(allowance.reset_s, "bytes")
+
+
+def _is_of_this_machine() -> bool:
+    """Whether a browser or program on this machine calls by its own name: no proxy, no page under another name."""
+    is_forwarded = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+    host = urlsplit(f"//{request.host}").hostname
+    return is_loopback(request.remote_addr or "") and host in _OWN_NAMES and not is_forwarded
 
 
 def _check_management(operation: Operation | None) -> None:

@@ -106,6 +106,10 @@ _REFUSED: Final = (
 ).encode()
 
 
+_workers: Final[list[Any]] = []
+"""The worker of this process: who is sent events for minutes has to be told when it ends."""
+
+
 class Worker(GeventWorker):  # type: ignore[misc]
     """A worker of greenlets, of whose places an address gets a part, and each for so long.
 
@@ -114,6 +118,11 @@ class Worker(GeventWorker):  # type: ignore[misc]
 
     _places = Places(_settings.engine_connections_per_address)
     _proxies = Proxies(_settings.trusted_proxies)
+
+    def init_process(self) -> None:
+        """Makes this process's worker known."""
+        _workers.append(self)
+        super().init_process()
 
     def handle(self, listener: Any, client: Any, address: tuple[Any, ...]) -> None:
         """Serves a connection, unless its address has too many."""
@@ -210,8 +219,12 @@ def application() -> Callable[..., Iterable[bytes]]:
             return start_response(status, *head)
 
         body = environ["wsgi.input"] = _Body(environ)
-        # in one piece, for which the time to take it is counted
+        environ["haggle.is_ending"] = lambda: not _workers[-1].alive
         parts = engine(environ, hold_and_start)
+        if environ.get("haggle.is_stream"):
+            _hold(environ, 0)
+            return cast("Iterable[bytes]", parts)
+        # in one piece, for which the time to take it is counted
         try:
             content = b"".join(parts)
         finally:

@@ -5,13 +5,14 @@ app/http/gunicorn.py sets before any worker starts; `render` adds them up.
 """
 
 import collections
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.values import ValueClass
 
+from app.domain import Finding
 from app.errors import Unavailable
 from app.store import Store
 
@@ -71,11 +72,24 @@ def _of_redis(store: Store) -> CollectorRegistry:
     now = CollectorRegistry()
     is_up = Gauge("haggle_redis_up", "Whether Redis answers; without it, what it holds is left out", registry=now)
     try:
-        backlog = store.backlog()
+        backlog, findings = store.backlog(), store.findings.read()
     except Unavailable:
         return now
     is_up.set(1)
     Gauge("haggle_outbox_events", "Events that wait for Kafka: the relay's lag", registry=now).set(backlog.events)
     Gauge("haggle_outbox_age_seconds", "Age of the oldest event that waits", registry=now).set(backlog.age_s)
     Gauge("haggle_sequence", "Newest event's sequence number", registry=now).set(backlog.sequence)
+    _show_findings(findings, now)
     return now
+
+
+def _show_findings(findings: Mapping[str, Finding], now: CollectorRegistry) -> None:
+    """What audits and reports have found last; nothing of what there was none of."""
+    label = ["finding"]
+    ok = Gauge("haggle_finding_ok", "Whether the last one found all to be right", label, registry=now)
+    at = Gauge("haggle_finding_timestamp_seconds", "When that was", label, registry=now)
+    sequence = Gauge("haggle_finding_sequence", "Newest event that it looked at", label, registry=now)
+    for name, finding in findings.items():
+        ok.labels(name).set(finding.ok)
+        at.labels(name).set(finding.at.timestamp())
+        sequence.labels(name).set(finding.sequence)

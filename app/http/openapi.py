@@ -15,10 +15,17 @@ _PROBLEM: Final = "application/problem+json"
 _GUARD_PROBLEMS: Final = {
     Access.ANYONE: (429,),
     Access.ORIGINAL: (401, 403, 429),
+    Access.LIVE: (401, 403, 429),
     Access.SERVICE: (401, 403, 429),
     Access.PLAYER: (401, 403, 429),
 }
-_MAY: Final = {Scope.READ: "read", Scope.TRADE: "trade", Scope.ADJUST: "adjust", Scope.ADMIN: "do everything"}
+_MAY: Final = {
+    Scope.READ: "read",
+    Scope.TRADE: "trade",
+    Scope.ADJUST: "adjust",
+    Scope.REPORT: "report",
+    Scope.ADMIN: "do everything",
+}
 _SECURITY_SCHEMES: Final = {
     "service_key": {"type": "http", "scheme": "bearer", "description": "a key of the game server or of a job"},
     "player_token": {
@@ -86,8 +93,10 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 
 def _security(access: Access) -> list[dict[str, list[str]]]:
-    schemes = {Access.ANYONE: (), Access.SERVICE: ("service_key",)}.get(access, ("service_key", "player_token"))
-    return [{scheme: []} for scheme in schemes if access is not Access.ORIGINAL or scheme == "service_key"]
+    if access is Access.ANYONE:
+        return []
+    schemes = ("service_key", "player_token") if access is Access.PLAYER else ("service_key",)
+    return [{scheme: []} for scheme in schemes]
 
 
 def _problem_help(status: int) -> str:

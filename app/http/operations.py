@@ -6,15 +6,17 @@ Flask's routes (routes.py), the checks before them (guard.py), the OpenAPI descr
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
 from app.auth import Scope
 from app.contract.limits import MAX_AMOUNT, MAX_PAGE, MAX_PLAYERS_PAGE, ExternalId, Name, Place
+from app.domain import Finding, FindingName
 from app.errors import InvalidRequest
 from app.http import requests, responses
 from app.http.requests import decoded, decoded_adjustments, decoded_batch, decoded_or_empty
+from app.live.shapes import Live
 
 
 class Access(Enum):
@@ -22,6 +24,7 @@ class Access(Enum):
 
     ANYONE = "needs no key"
     ORIGINAL = "for service keys; without a key where ORIGINAL_ROUTES=open"
+    LIVE = "for service keys; without a key on the engine's own machine where LIVE_PAGE=open"
     SERVICE = "for service keys"
     PLAYER = "for service keys, and for players in their own affairs"
 
@@ -103,6 +106,7 @@ def _limit(most: int, usual: int) -> Parameter:
     return _integer("limit", "query", (1, most), f"most on the page; {usual} unless given", usual)
 
 
+FINDING: Final = _text("finding", "path", "which job's finding it is", enum=list(get_args(FindingName)))
 LIMIT: Final = _limit(MAX_PAGE, 20)
 PLAYERS_LIMIT: Final = _limit(MAX_PLAYERS_PAGE, 100)
 
@@ -134,6 +138,7 @@ class Operation:
         allowed = {
             Access.ANYONE: {Owner.NOBODY},
             Access.ORIGINAL: {Owner.GAME},
+            Access.LIVE: {Owner.GAME},
             Access.SERVICE: {Owner.GAME},
             Access.PLAYER: {Owner.PATH, Owner.PLAYER_1, Owner.OFFER},
         }[self.access]
@@ -254,6 +259,14 @@ LIST_ITEMS: Final = Operation(
 LIST_CLASSES: Final = Operation(
     "GET", "/v1/classes", _Anyone, Owner.NOBODY, "List the player classes", {200: responses.ClassList}
 )
+LIVE_NOW: Final = Operation(
+    "GET", "/v1/live", Access.LIVE, Owner.GAME,
+    "See what happens now; with `Accept: text/event-stream` once a second, as server-sent events", {200: Live},
+)  # fmt: skip
+PUT_FINDING: Final = Operation(
+    "PUT", "/v1/findings/{finding}", _Service, Owner.GAME, "Say what an audit or a report has found in the lake",
+    {200: Finding}, (FINDING,), Finding, problems=(400, 404, 408, 413, 422, 503), needs=Scope.REPORT,
+)  # fmt: skip
 LIVE: Final = Operation("GET", "/livez", _Anyone, Owner.NOBODY, "Is the process alive?", {200: responses.Liveness})
 READY: Final = Operation(
     "GET", "/readyz", _Anyone, Owner.NOBODY, "Is it served, and are commands taken?", {200: responses.Health},
@@ -265,7 +278,7 @@ OPERATIONS: Final = (
     CREATE_PLAYER_ORIGINAL, TRADE_ORIGINAL, CREATE_PLAYER, LIST_PLAYERS, GET_PLAYER, RENAME_PLAYER, FORGET_PLAYER,
     CREATE_TOKEN, REVOKE_TOKENS, LIST_TRADES, LIST_OFFERS, CREATE_TRADE, CREATE_TRADES, GET_TRADE, CREATE_ADJUSTMENT,
     CREATE_ADJUSTMENTS, CREATE_OFFER, GET_OFFER, ACCEPT_OFFER,
-    DECLINE_OFFER, CANCEL_OFFER, LIST_ITEMS, LIST_CLASSES, LIVE, READY, METRICS,
+    DECLINE_OFFER, CANCEL_OFFER, LIST_ITEMS, LIST_CLASSES, LIVE_NOW, PUT_FINDING, LIVE, READY, METRICS,
 )  # fmt: skip
 
 OF_MANAGEMENT: Final = (LIVE, READY, METRICS)

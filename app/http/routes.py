@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 from flask import Response, g, request
 from msgspec import UNSET
@@ -18,21 +18,24 @@ from app.domain import (
     BatchResult,
     Creation,
     Decision,
+    FindingName,
     NewPlayer,
     OfferDecision,
     Player,
     Trade,
     Versions,
 )
-from app.errors import Forbidden, InvalidRequest, RequestError, Unavailable
+from app.errors import Forbidden, InvalidRequest, NotFound, RequestError, Unavailable
 from app.http import metrics, operations, repeats, requests, responses
 from app.http.guard import Guard, check_owner
 from app.http.operations import Operation, Parameter
+from app.live.hub import Hub
 from app.settings import Settings
 from app.store import Store
 from app.store.client import advice
 
 _log = logging.getLogger(__name__)
+EVENT_STREAM: Final = "text/event-stream"
 _ENTITY_TAG: Final = re.compile(r'"(\d{1,16})\.(\d{1,16})"')
 
 
@@ -43,6 +46,7 @@ class Services(NamedTuple):
     store: Store
     authenticator: Authenticator
     guard: Guard
+    hub: Hub
 
 
 class Call(NamedTuple):
@@ -400,6 +404,29 @@ def list_items(call: Call) -> Response:
 def list_classes(call: Call) -> Response:
     """The classes that players are drawn from."""
     return responses.json(200, responses.classes(call.store.economy_in_force()))
+
+
+@_route(operations.LIVE_NOW)
+def live_now(call: Call) -> Response:
+    """What happens now: a snapshot, or as long as the caller listens an event with one each second."""
+    hub = call.services.hub
+    if request.accept_mimetypes.best != EVENT_STREAM:
+        return responses.json(200, hub.snapshot(), {"Cache-Control": "no-store"})
+    viewer = hub.watch(request.environ.get("haggle.is_ending", lambda: False))
+    request.environ["haggle.is_stream"] = True
+    # a proxy must not wait for more
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return Response(viewer, mimetype=EVENT_STREAM, headers=headers, direct_passthrough=True)
+
+
+@_route(operations.PUT_FINDING)
+def put_finding(call: Call) -> Response:
+    """Keeps what a job has found."""
+    name = call.value(operations.FINDING)
+    if name not in get_args(FindingName):
+        raise NotFound(f"there is no finding {name!r}, but {' and '.join(get_args(FindingName))}")
+    call.store.findings.write(name, call.body)
+    return responses.json(200, call.body)
 
 
 @_route(operations.LIVE)

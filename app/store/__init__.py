@@ -5,17 +5,19 @@ from contextlib import suppress
 from redis import Redis
 
 from app.contract.economy import Economy
+from app.contract.events import Event
 from app.errors import StoreFull, Unavailable
 from app.settings import Settings
 from app.store.adjustments import Adjustments
 from app.store.batches import Batches
 from app.store.catalog import Catalog
 from app.store.client import store_errors
+from app.store.findings import Findings
 from app.store.functions import Functions, FunctionsOfOneConnection
 from app.store.keys import Keys
 from app.store.memory import Memory, read_memory
 from app.store.offers import Offers
-from app.store.outbox import Backlog, read_backlog
+from app.store.outbox import Backlog, read_backlog, read_newest
 from app.store.players import Players
 from app.store.tokens import Tokens
 from app.store.trades import Trades
@@ -40,6 +42,7 @@ class Store:
         self.adjustments = Adjustments(self._functions, functions_of_groups[1])
         self.batches = Batches(self._functions)
         self.tokens = Tokens(client, self._keys, settings.token_ttl_s)
+        self.findings = Findings(client, self._keys)
         self.offers = Offers(self._functions, settings.offers_max_open)
 
     @property
@@ -76,3 +79,8 @@ class Store:
         """How far Kafka is behind."""
         with store_errors():
             return read_backlog(self._client, self._keys, None)
+
+    def newest_events(self, after: int, until: int, most: int) -> list[Event]:
+        """The newest events above `after` and up to `until`, `most` or a few more, in their order, without names."""
+        with store_errors():
+            return read_newest(self._client, self._keys, after, until, most)

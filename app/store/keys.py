@@ -90,6 +90,10 @@ class Keys(NamedTuple):
         """When Redis' append-only file was last made anew because of that."""
         return self._key("rewritten_at")
 
+    def finding(self, name: str) -> str:
+        """What a job found in the lake last."""
+        return self._key(f"finding:{name}")
+
     @property
     def memory(self) -> str:
         """Hash of what the relay has seen of Redis' memory."""

@@ -474,13 +474,15 @@ def event_texts(
     realm: str, last_sequence: int, occurred_at: str, packed: bytes, names_of: NamesOf
 ) -> list[tuple[int, bytes]]:
     """The events of an outbox entry, the last with `last_sequence`: their sequence numbers and JSON texts."""
-    bodies = _bodies.decode(packed)
-    first = last_sequence - len(bodies) + 1
-    found = (
-        _event(realm, sequence, occurred_at, _read_body(bytes(body)), names_of)
-        for sequence, body in enumerate(bodies, start=first)
-    )
+    found = read_events(realm, last_sequence, occurred_at, packed, names_of)
     return [(event.sequence, json.encode(event)) for event in found]
+
+
+def read_events(realm: str, last_sequence: int, occurred_at: str, packed: bytes, names_of: NamesOf) -> Iterator[Event]:
+    """The events of an outbox entry, the last with `last_sequence`; their times are still texts (`as_time`)."""
+    bodies = _bodies.decode(packed)
+    for sequence, body in enumerate(bodies, start=last_sequence - len(bodies) + 1):
+        yield _event(realm, sequence, occurred_at, _read_body(bytes(body)), names_of)
 
 
 def _read_body(packed: bytes) -> Struct:

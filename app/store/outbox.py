@@ -6,10 +6,12 @@ from typing import Any, Final, NamedTuple
 
 from redis import Redis
 
+from app.contract.events import Event
 from app.store.keys import Keys
-from app.store.layout import event_texts
+from app.store.layout import event_texts, read_events
 
 _ENTRIES_PER_READ: Final = 256
+_FIRST_ENTRIES: Final = 8
 
 
 class Backlog(NamedTuple):
@@ -53,6 +55,32 @@ def read_backlog(client: Redis, keys: Keys, position: int | None) -> Backlog:
         since = datetime.fromisoformat(oldest[0][1][b"occurred_at"].decode()).timestamp()
         age_s = max(0.0, seconds + microseconds / 1e6 - since)
     return Backlog(max(0, int(sequence or 0) - position), age_s, int(sequence or 0))
+
+
+def read_newest(client: Redis, keys: Keys, after: int, until: int, most: int) -> list[Event]:
+    """The newest events above `after` and up to `until`, in their order: `most`, or as many as an entry more has.
+
+    Players' names are left out. Raises redis errors as they are.
+    """
+    found: list[Event] = []
+    last, count = f"{until}-0", _FIRST_ENTRIES
+    while len(found) < most:
+        entries: Any = client.xrevrange(keys.outbox, max=last, min=f"{after + 1}-0", count=count)
+        for entry_id, fields in entries:
+            sequence, occurred_at = int(entry_id.split(b"-")[0]), fields[b"occurred_at"].decode()
+            found[:0] = read_events(keys.realm, sequence, occurred_at, fields[b"events"], _no_names)
+            last = f"({entry_id.decode()}"
+            if len(found) >= most:
+                break
+        if len(entries) < count:
+            break
+        # an entry has one event or a thousand: what is read in vain is bounded by what was needed before
+        count = min(2 * count, _ENTRIES_PER_READ)
+    return [event for event in found if event.sequence > after]
+
+
+def _no_names(_player_id: int) -> None:
+    return None
 
 
 # a full Redis must take it: it is what makes room

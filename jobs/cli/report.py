@@ -6,6 +6,7 @@ import click
 from rich.table import Table
 
 from app.settings import Settings
+from jobs import engine
 from jobs.cli.group import cli, out, short, with_past, with_settings
 from jobs.lake.moment import NOW, Past
 from jobs.report.answers import lines_of, make_report
@@ -42,6 +43,7 @@ def publish(settings: Settings, folder: Path | None = None, wait_s: float = 0, p
             html, data = write_report(report, shelf / shelf_name(report.made_at), shelf / NEWEST)
             kept = tidy(shelf, settings.report_keep, settings.report_keep_mib * 2**20, settings.forget_within_days)
             write_index(shelf, kept)
+            engine.tell(settings, "report", report.moment.cut.sequence, notes=report.holders)
     table = Table("question", "answer", "took", show_lines=True, title=report.moment.text, title_justify="left")
     for line in lines_of(report):
         table.add_row(*line)

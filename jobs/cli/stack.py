@@ -11,9 +11,9 @@ import click
 from rich.table import Table
 
 from app.errors import HaggleError
+from app.lag import Lag, read_lag
 from jobs.cli.group import DEFAULT_HOME, cli, out, short
 from jobs.engine import service_key
-from jobs.lag import Lag, read_lag
 
 if TYPE_CHECKING:
     from jobs.local.stack import Stack

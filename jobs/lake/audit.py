@@ -34,6 +34,7 @@ _PART: Final = 1_000_000
 _POLL_S: Final = 0.5
 _LONG_POLL_S: Final = 1.0
 _NAMED: Final = 10
+_NOTE_LENGTH: Final = 300
 
 Part = tuple[int, int]
 """The sequence numbers above the first and up to the second."""
@@ -78,7 +79,8 @@ class Arrival:
 def audit(settings: Settings, *, full: bool = False, wait_s: float = WAIT_S) -> list[Check]:
     """All checks of the realm, from the newest exact audit on, or of everything; the result goes into the ledger.
 
-    Raises HaggleError when a server does not answer, or another audit of the realm runs.
+    The engine is told, for those who look at its live page or its metrics. Raises HaggleError when a server does not
+    answer, or another audit of the realm runs.
     """
     with open_ledger(settings) as ledger:
         ledger.claim()
@@ -89,6 +91,8 @@ def audit(settings: Settings, *, full: bool = False, wait_s: float = WAIT_S) -> 
         ledger.write(
             run.proved(), [asdict(check) for check in checks], ok=ok, is_full=not base.sequence, changed=run.changed()
         )
+    notes = {check.name: check.seen[:_NOTE_LENGTH] for check in checks if not check.ok}
+    engine.tell(settings, "audit", run.proved().sequence, ok=ok, notes=dict(list(notes.items())[:_NAMED]))
     return checks
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from app.lag import read_files_rewritten_at
 from app.settings import Settings
-from jobs.lag import read_files_rewritten_at
 from jobs.lake.ledger import open_ledger
 from jobs.lake.log import Log
 from jobs.lake.trino import Lake

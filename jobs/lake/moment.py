@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 from app.contract.limits import MAX_AMOUNT
 from app.contract.tables import CATALOG, EVENTS, SCHEMA
 from app.errors import HaggleError
+from app.lag import Lag, read_lag
 from app.settings import Settings
-from jobs.lag import Lag, read_lag
 from jobs.lake.aggregates import KEPT_PROPERTY, parse_kept
 from jobs.lake.cut import Cut, at
 from jobs.lake.trino import Lake

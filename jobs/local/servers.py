@@ -129,6 +129,7 @@ def local_settings(settings: Settings, ports: Mapping[str, int], keys: Mapping[s
         "trino_url": f"http://127.0.0.1:{ports['trino']}",
         # clients of the original routes, such as Apache Bench, know no keys; the engine listens on loopback only
         "original_routes": "open",
+        "live_page": "open",
         **keys,
     }
     return {name: value for name, value in own.items() if name not in settings.given}

@@ -1,6 +1,6 @@
 """Asks the business questions through Trino, all of one moment."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ from jobs.lake.moment import NOW, Moment, Past, await_landing, read_moment
 from jobs.lake.questions import StoredQuestion, stored_questions
 from jobs.lake.trino import SQL, Lake, Result
 from jobs.report.questions import QUESTIONS
-from jobs.report.questions.question import Question, Rows
+from jobs.report.questions.question import Question, Rows, some
 from jobs.report.reference import NOTES, is_reference
 
 _AT_ONCE: Final = 2
@@ -27,6 +27,10 @@ _HEADLINES: Final = (
     ("offers made", "q_offers", "made"),
     ("players created", "q_activity", "new_players"),
     ("gold value traded", "q_volume", "gross_value"),
+)
+_MOST: Final = (
+    ("most valuable inventory", "q_most_valuable_inventory", "item_value", "gold"),
+    ("most diverse inventory", "q_most_diverse_inventory", "distinct_items", "different items"),
 )
 _ITEMS: Final = "select item_id, name, value from lake.haggle.items"
 
@@ -105,6 +109,16 @@ class Report:
             if question in rows
         }
 
+    @property
+    def holders(self) -> dict[str, str]:
+        """Who ever held most, in words that name players by their ids alone."""
+        rows = {answer.name: answer.result.records() for answer in self.answers}
+        return {
+            words: f"{first[column]:,} {unit}: {some([_without_name(row) for row in rows[question]])}"
+            for words, question, column, unit in _MOST
+            if (first := next(iter(rows.get(question, ())), None))
+        }
+
     def as_json(self) -> dict[str, Any]:
         """The report for programs. It says nothing of when it was made, so that the same data give the same bytes."""
         return {
@@ -122,6 +136,10 @@ class Report:
                 for answer in self.answers
             ],
         }
+
+
+def _without_name(row: Mapping[str, Any]) -> str:
+    return f"player {row['player_id']} ({row['player_class']})"
 
 
 def make_report(settings: Settings, wait_s: float = 0, past: Past = NOW) -> Report:

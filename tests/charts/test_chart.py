@@ -278,9 +278,9 @@ def test_the_engine_asks_for_keys_and_each_of_its_callers_has_those_that_it_need
     rendered = render()
     assert environment(rendered, "engine")["AUTHENTICATION"]["value"] == "on"
     assert environment(rendered, "engine")["ORIGINAL_ROUTES"]["value"] == "closed"
-    kinds = {"service", "trade", "adjust", "read", "token"}
+    kinds = {"service", "trade", "adjust", "read", "report", "token"}
     assert set(rendered.of_kind("Secret")["haggle-engine"]["data"]) == {f"{kind}-keys" for kind in kinds}
-    needed = {"engine": kinds, "simulation": {"trade"}, "test": {"trade"}, "audit": {"read"}}
+    needed = {"engine": kinds, "simulation": {"trade"}, "test": {"trade"}, "audit": {"report"}, "report": {"report"}}
     for pod in rendered.pods():
         if pod.component == "executor":
             continue
@@ -318,7 +318,7 @@ def test_the_job_that_docs_tell_to_make_of_a_cron_job_is_that_pod_with_another_c
             {"trino", "catalog", "relay", "streams"},
             {"TRINO_URL", "CATALOG_URL", "RELAY_HOST", "STREAMS_HOST"},
         ),
-        ("report", {"trino", "relay", "streams"}, {"TRINO_URL", "RELAY_HOST", "STREAMS_HOST"}),
+        ("report", {"engine", "trino", "relay", "streams"}, {"ENGINE_URL", "TRINO_URL", "RELAY_HOST", "STREAMS_HOST"}),
     ],
 )
 def test_a_pod_that_any_command_of_haggle_may_run_in_reaches_what_the_command_needs(

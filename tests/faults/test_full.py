@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from app.contract.metrics import Stage
+from app.lag import read_lag
 from app.settings import Settings
-from jobs.lag import read_lag
 from jobs.local.stack import Stack
 from jobs.simulate.run import Order
 from tests.conftest import wait_until

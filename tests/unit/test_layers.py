@@ -13,6 +13,7 @@ JOBS_MAY_IMPORT = (
     "app.errors",
     "app.logs",
     "app.health",
+    "app.lag",
     "app.relay.topic.realm_partition",
 )
 COMPOSITION_ROOTS = {
@@ -24,7 +25,7 @@ COMPOSITION_ROOTS = {
 }
 """Beside every module that is run as a program."""
 
-LAYERS = {"http": 3, "relay": 3, "usecases": 2, "store": 1, "domain": 0, "contract": -1}
+LAYERS = {"http": 3, "relay": 3, "live": 2, "usecases": 2, "store": 1, "domain": 0, "contract": -1}
 """Of app: each may import those that stand lower."""
 
 

@@ -20,13 +20,13 @@ from click.testing import CliRunner
 from app.contract.events import Event, TradeAccepted, TradeRejected, decode_event
 from app.contract.tables import EVENTS, VIEWS
 from app.errors import HaggleError
+from app.lag import Lag, StageLag
 from app.settings import load_settings
 from jobs.cli import questions as command
 from jobs.cli.group import Elsewhere
 from jobs.economy.behaviours.folder import write_plan
 from jobs.economy.behaviours.plan import Setting
 from jobs.economy.log import EVENTS_FILE
-from jobs.lag import Lag, StageLag
 from jobs.lake import moment
 from jobs.lake.aggregates import Aggregate, Kept, aggregates, form, parse_aggregate, parse_kept
 from jobs.lake.components import TRADE_COMPONENTS, components_of, ddl, is_due

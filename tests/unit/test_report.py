@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from matplotlib.figure import Figure
 
+from app import lag
 from app.contract.economy import reference_economy
 from app.contract.metrics import LAG_EVENTS, RELAY_SEQUENCE
 from app.errors import HaggleError
+from app.lag import Lag, StageLag
 from app.settings import load_settings
-from jobs import lag
-from jobs.lag import Lag, StageLag
 from jobs.lake import moment
 from jobs.lake.cut import Cut, at
 from jobs.lake.moment import Moment, Past, await_landing, read_moment, waiting_events

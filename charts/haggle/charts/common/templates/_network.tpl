@@ -2,6 +2,7 @@
 {{- define "haggle.edges" -}}
 engine:
   redis: [6379]
+  streams: [9101]
 relay:
   redis: [6379]
   kafka: [9092]
@@ -48,6 +49,7 @@ audit:
   trino: [8080]
   catalog: [5432]
 report:
+  engine: [8000]
   trino: [8080]
   relay: [9100]
   streams: [9101]

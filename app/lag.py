@@ -1,10 +1,11 @@
 """How far behind each stage is, from the metrics of relay and streams."""
 
+import http.client
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
+from urllib.request import urlopen
 
-import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.contract.metrics import FILES_REWRITTEN, LAG_EVENTS, LAG_SECONDS, LAKE_SEQUENCE, RELAY_SEQUENCE, Stage
@@ -37,18 +38,21 @@ class Lag:
 def read_lag(settings: Settings) -> Lag:
     """What relay and streams say now; what is down or says nothing is unknown."""
     relay = _scrape(settings.relay_host, settings.relay_metrics_port)
-    streams = _scrape(settings.streams_host, settings.streams_metrics_port)
     outbox = _stage(relay, Stage.OUTBOX, settings.realm)
-    stages = [
-        outbox,
-        # of these, all realms are counted together
-        _stage(streams, Stage.KAFKA, ""),
-        _stage(streams, Stage.LAKE, ""),
-    ]
-    landed, published = streams.get((LAKE_SEQUENCE, "", settings.realm)), relay.get((RELAY_SEQUENCE, "", ""))
+    published = relay.get((RELAY_SEQUENCE, "", ""))
     is_known = published is not None and outbox.events is not None
     decided = int(published or 0) + (outbox.events or 0) if is_known else None
-    return Lag(stages, None if landed is None else int(landed), decided)
+    streams = read_lag_of_streams(settings)
+    return Lag([outbox, *streams.stages], streams.lake_sequence, decided)
+
+
+def read_lag_of_streams(settings: Settings) -> Lag:
+    """What the streams say now: the stages from Kafka on."""
+    streams = _scrape(settings.streams_host, settings.streams_metrics_port)
+    landed = streams.get((LAKE_SEQUENCE, "", settings.realm))
+    # of these, all realms are counted together
+    stages = [_stage(streams, stage, "") for stage in (Stage.KAFKA, Stage.LAKE)]
+    return Lag(stages, None if landed is None else int(landed))
 
 
 def read_files_rewritten_at(settings: Settings) -> float | None:
@@ -65,11 +69,10 @@ def _stage(samples: _Samples, stage: Stage, realm: str) -> StageLag:
 def _scrape(host: str, port: int) -> _Samples:
     """The samples of a server; none if it does not answer."""
     try:
-        response = requests.get(f"http://{host}:{port}/metrics", timeout=_TIMEOUT_S)
-        response.raise_for_status()
-    except requests.RequestException:
+        with urlopen(f"http://{host}:{port}/metrics", timeout=_TIMEOUT_S) as answer:
+            return dict(_samples(answer.read().decode()))
+    except (OSError, http.client.HTTPException):
         return {}
-    return dict(_samples(response.text))
 
 
 def _samples(text: str) -> Iterator[tuple[tuple[str, str, str], float]]:
