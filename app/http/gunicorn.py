@@ -223,6 +223,8 @@ def application() -> Callable[..., Iterable[bytes]]:
         parts = engine(environ, hold_and_start)
         if environ.get("haggle.is_stream"):
             _hold(environ, 0)
+            # it ends when the worker does, which would wait for one more request
+            cast("Any", start_response).__self__.force_close()
             return cast("Iterable[bytes]", parts)
         # in one piece, for which the time to take it is counted
         try:

@@ -64,7 +64,7 @@ def test_a_player_may_not_use_what_is_for_the_game_server(
 def test_a_service_key_may_do_what_its_scope_says(redis_server: Redis, operation: Any) -> None:
     keys = {
         Scope.READ: "a-key-that-may-read-only", Scope.TRADE: "a-key-that-may-trade-too",
-        Scope.ADJUST: "a-key-that-may-adjust-too", Scope.ADMIN: SERVICE_KEY,
+        Scope.ADJUST: "a-key-that-may-adjust-too", Scope.REPORT: "a-key-that-may-report-too", Scope.ADMIN: SERVICE_KEY,
     }  # fmt: skip
     own = {f"{scope.name}_KEYS": key for scope, key in keys.items() if scope is not Scope.ADMIN}
     where = settings_of(redis_server, **own)
