@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import os
 import random
+import selectors
 import shutil
 import socket
 import statistics
@@ -20,7 +21,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -42,6 +43,7 @@ CONNECTIONS: Final = 16
 SIZES: Final = (1, 8, 64, 512, 4_096)
 CROWD: Final = 1_000_000
 MOVED: Final = 200_000
+VIEWERS: Final = 200
 _KEY: Final = "a-service-key-of-the-benchmark"
 _TOKEN_KEY: Final = "a-token-key-of-the-benchmark-that-is-long-enough"
 _READ_STATE_WRITE_STATE_WRITE_EVENT: Final = (
@@ -205,6 +207,21 @@ class Bench:
         table("Single durable adjustments, 16 connections, and batches of 512, 4 connections",
               ("trades/s", "adjustments/s", "ratio", "batched trades/s", "adjustments/s", "ratio"), rows)  # fmt: skip
 
+    def live_page(self, settings: Settings) -> None:
+        """Trades a second, single and batched, while nobody looks at the live page and while 200 do."""
+        trades, rows = Trades(PLAYERS, 5), []
+        with gunicorn(replace(settings, live_viewers=VIEWERS, given=settings.given | {"live_viewers"})) as engine:
+            for _ in range(self._rounds):
+                rates = []
+                for viewers in (0, VIEWERS):
+                    requests = [post("/v1/trades", trades.one()) for _ in range(int(6_000 * self._duration_s))]
+                    with watched(engine, viewers):
+                        single = self._load(engine, iter(requests)).rate
+                        rates += [single, self._batch(engine, trades, 512, "independent", 4)]
+                rows.append((rates[0], rates[2], rates[2] / rates[0], rates[1], rates[3], rates[3] / rates[1]))
+        head = ("trades/s", "beside 200 viewers", "ratio", "batched trades/s", "beside 200 viewers", "ratio")
+        table("200 viewers of the live page", head, rows)
+
     def _script(self, settings: Settings) -> float:
         words = ["EVAL", _READ_STATE_WRITE_STATE_WRITE_EVENT, "2", "{b}:s", "{b}:x", "x" * 300]
         port = settings.redis_url.rsplit(":", 1)[1].split("/")[0]
@@ -331,6 +348,33 @@ class Bench:
         print(f"an event takes {relay.bytes_of_an_entry(settings):.0f} bytes of memory in the outbox\n")
 
 
+@contextlib.contextmanager
+def watched(port: int, viewers: int) -> Iterator[None]:
+    """So many look at the live page: connections on which what comes is read and thrown away."""
+    head = f"GET /v1/live HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {_KEY}\r\nAccept: text/event-stream\r\n\r\n"
+    selector, done = selectors.DefaultSelector(), threading.Event()
+    opened = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(viewers)]
+    for each in opened:
+        each.sendall(head.encode())
+        selector.register(each, selectors.EVENT_READ)
+
+    def read() -> None:
+        while not done.wait(0.05):
+            for key, _ in selector.select(0):
+                if not cast("socket.socket", key.fileobj).recv(2**20):
+                    raise RuntimeError("a viewer was sent away")
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield
+    finally:
+        done.set()
+        reader.join()
+        for each in opened:
+            each.close()
+
+
 def count_players(settings: Settings) -> int:
     """Players of the realm."""
     counted: Any = connect(settings).get(Keys(settings.realm).player_count)
@@ -371,7 +415,7 @@ def figure(value: Any) -> str:
 
 def main() -> None:
     """Measures all, or what is named."""
-    names = ("single_trades", "adjustments", "batches", "waiting", "simulation", "crowd", "relay")
+    names = ("single_trades", "adjustments", "batches", "live_page", "waiting", "simulation", "crowd", "relay")
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--duration-s", type=float, default=4)

@@ -133,7 +133,8 @@ class Snapshots:
         Snapshots.made += 1
         return Live(
             at=datetime.now(UTC), realm="r", sequence=Snapshots.made, events_per_s=0, looked_at_percent=100, seconds=[],
-            refused={}, offers={}, trades=[], newest_offers=[], prices=[], stages=[], audit=None, report=None, missing={},
+            refused={}, offers={}, trades=[], newest_offers=[], prices=[], stages=[], audit=None, report=None,
+            missing={},
         )  # fmt: skip
 
 
