@@ -16,6 +16,7 @@ from app.settings import Settings
 from app.store.rates import WINDOW_S, Rates
 from app.store.tokens import Tokens
 
+_MAY_BE_OPEN: Final = (Access.ORIGINAL, Access.LIVE)
 _OWN_NAMES: Final = ("127.0.0.1", "localhost", "::1")
 _READING: Final = ("GET", "HEAD")
 _OPERATIONS: Final = {(operation.rule, operation.method): operation for operation in OPERATIONS}
@@ -59,7 +60,7 @@ class Guard:
         return response
 
     def _caller(self, environ: dict[str, Any], access: Access) -> Caller:
-        if self._is_open(access) or not self._authenticator.is_on:
+        if not self._authenticator.is_on or (access in _MAY_BE_OPEN and self._is_open(access)):
             return ANYONE
         if access is Access.ANYONE:
             self._count_stranger()
@@ -74,7 +75,7 @@ class Guard:
         """Whether a route that wants a key otherwise wants none of this caller."""
         if access is Access.ORIGINAL:
             return self._settings.original_routes == "open"
-        return access is Access.LIVE and self._settings.live_page == "open" and _is_of_this_machine()
+        return self._settings.live_page == "open" and _is_of_this_machine()
 
     def _count_stranger(self) -> None:
         address = self._proxies.caller(request.remote_addr or "", request.headers.get("X-Forwarded-For", ""))

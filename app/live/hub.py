@@ -10,13 +10,13 @@ from threading import Condition, Thread
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 from prometheus_client import Gauge
 
 from app.errors import RateLimited
 from app.lag import Lag, read_lag_of_streams
-from app.live.game import KEPT_S
 from app.live.shapes import Live
-from app.live.snapshot import NEWEST_S, Snapshots
+from app.live.snapshot import Snapshots
 from app.settings import Settings
 from app.store import Store
 
@@ -42,11 +42,14 @@ class Hub:
         self._viewers = 0
         self._is_running = False
         self._number = 0
-        self._first = self._next = b""
+        self._snapshots = Snapshots(settings, store)
+        self._live: Live | None = None
+        self._event = b""
 
     def snapshot(self) -> Live:
         """One for somebody who asks once."""
-        return Snapshots(self._settings, self._store).make(read_lag_of_streams(self._settings))
+        snapshots = Snapshots(self._settings, self._store)
+        return replace(snapshots.make(read_lag_of_streams(self._settings)), seconds=snapshots.curve())
 
     def watch(self, is_ending: Callable[[], bool]) -> "Viewer":
         """A viewer, for whom it is over once `is_ending`; raises RateLimited if there are too many."""
@@ -74,17 +77,18 @@ class Hub:
         with self._changed:
             if not self._changed.wait_for(lambda: self._number > seen, _WAIT_S):
                 return seen, b": nothing new\n\n"
-            return self._number, self._next if seen else self._first
+            assert self._live, "it is there with the first number"
+            return self._number, self._event if seen else _event(replace(self._live, seconds=self._snapshots.curve()))
 
     def _run(self) -> None:
         """Makes snapshots until nobody looks."""
-        snapshots = Snapshots(self._settings, self._store)
+        self._snapshots = Snapshots(self._settings, self._store)
         while self._is_watched():
             started = time.monotonic()
-            live = snapshots.make(self._streams.lag(), KEPT_S)
-            first, following = _event(live), _event(msgspec.structs.replace(live, seconds=live.seconds[-NEWEST_S:]))
+            live = self._snapshots.make(self._streams.lag())
+            event = _event(live)
             with self._changed:
-                self._first, self._next = first, following
+                self._live, self._event = live, event
                 self._number += 1
                 self._changed.notify_all()
             time.sleep(max(_LEAST_PAUSE_S, _INTERVAL_S - (time.monotonic() - started)))

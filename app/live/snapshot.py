@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from app.contract.metrics import Stage
 from app.errors import Unavailable
 from app.lag import Lag
-from app.live.game import KEPT_S, Game
-from app.live.shapes import Live, StageState
+from app.live.game import Game
+from app.live.shapes import Live, Second, StageState
 from app.settings import Settings
 from app.store import Store
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from app.domain import Finding
     from app.store.outbox import Backlog
 
-NEWEST_S: Final = 5
-"""Seconds of the curve that a snapshot repeats after the first: the events of the last ones may come late."""
-_MOST_EVENTS: Final = 500
-"""Events that are looked at for one snapshot; these take about 10 ms."""
+_NEWEST_S: Final = 5
+"""Seconds of the curve that each snapshot has: the events of the last ones may come late."""
+_MOST_EVENTS: Final = 200
+"""Events that are looked at for one snapshot; these take some 5 ms."""
 _FIRST_EVENTS: Final = 2_000
 REPORT: Final = "report"
 
@@ -38,8 +38,12 @@ class Snapshots:
         self._events_per_s = 0.0
         self._looked_at_percent = 100
 
-    def make(self, lag: Lag | None, last_s: int = KEPT_S) -> Live:
-        """The snapshot of now, with the seconds of the curve from `last_s` ago on; `lag` is what the streams said."""
+    def curve(self) -> list[Second]:
+        """All seconds of the curve, for whoever has none of them yet."""
+        return self._game.seconds(time.time())
+
+    def make(self, lag: Lag | None) -> Live:
+        """The snapshot of now, with the newest seconds of the curve; `lag` is what the streams said."""
         missing = {}
         try:
             self._read()
@@ -47,7 +51,7 @@ class Snapshots:
             missing["redis"] = "Redis does not answer: trades, offers, prices and the outbox are as they were last"
         if lag is None or lag.lake_sequence is None:
             missing["streams"] = "The streams do not answer: how far the lake is, is not known"
-        return self._live(lag, last_s, missing)
+        return self._live(lag, missing)
 
     def _read(self) -> None:
         backlog, now = self._store.backlog(), time.monotonic()
@@ -64,7 +68,7 @@ class Snapshots:
         self._findings = self._store.findings.read()
         self._backlog, self._read_at = backlog, now
 
-    def _live(self, lag: Lag | None, last_s: int, missing: dict[str, str]) -> Live:
+    def _live(self, lag: Lag | None, missing: dict[str, str]) -> Live:
         now, economy, game = time.time(), self._store.economy, self._game
         return Live(
             at=datetime.fromtimestamp(now, UTC),
@@ -72,7 +76,7 @@ class Snapshots:
             sequence=self._backlog.sequence if self._backlog else 0,
             events_per_s=round(self._events_per_s, 1),
             looked_at_percent=self._looked_at_percent,
-            seconds=game.seconds(now, last_s),
+            seconds=game.seconds(now, _NEWEST_S),
             refused=game.refused(now),
             offers=game.offers(now),
             trades=game.newest_trades(economy),
