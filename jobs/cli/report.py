@@ -1,5 +1,6 @@
 """Answers the business questions."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ from app.settings import Settings
 from jobs import engine
 from jobs.cli.group import cli, out, short, with_past, with_settings
 from jobs.lake.moment import NOW, Past
-from jobs.report.answers import lines_of, make_report
+from jobs.report.answers import Report, lines_of, make_report
 from jobs.report.render import write_index, write_report
 from jobs.report.shelf import NEWEST, shelf_name, tidy
 
@@ -34,19 +35,28 @@ def report_command(settings: Settings, folder: Path | None, wait_s: float, past:
 
 def publish(settings: Settings, folder: Path | None = None, wait_s: float = 0, past: Past = NOW) -> None:
     """Asks the questions, prints the answers and writes the report, onto the shelf unless a folder is given."""
-    shelf = Path(settings.report_shelf)
     with out.status("Asking Trino …"):
-        report = make_report(settings, wait_s, past)
         if folder:
+            report = make_report(settings, wait_s, past)
             html, data = write_report(report, folder)
         else:
-            html, data = write_report(report, shelf / shelf_name(report.made_at), shelf / NEWEST)
-            kept = tidy(shelf, settings.report_keep, settings.report_keep_mib * 2**20, settings.forget_within_days)
-            write_index(shelf, kept)
-            engine.tell(settings, "report", report.moment.cut.sequence, notes=report.holders)
+            report, html, data = shelve(settings, wait_s=wait_s)
     table = Table("question", "answer", "took", show_lines=True, title=report.moment.text, title_justify="left")
     for line in lines_of(report):
         table.add_row(*line)
     out.print(table)
     out.print(report.audit_text)
     out.print(f"Report: {short(html)} and {short(data)}")
+
+
+def shelve(
+    settings: Settings, progress: Callable[[int, int], None] = lambda _asked, _number: None, *, wait_s: float = 0
+) -> tuple[Report, Path, Path]:
+    """Makes a report and puts it onto the shelf; tells the engine. Returns it, and the paths of its HTML and JSON."""
+    shelf = Path(settings.report_shelf)
+    report = make_report(settings, wait_s, progress=progress)
+    html, data = write_report(report, shelf / shelf_name(report.made_at), shelf / NEWEST)
+    kept = tidy(shelf, settings.report_keep, settings.report_keep_mib * 2**20, settings.forget_within_days)
+    write_index(shelf, kept)
+    engine.tell(settings, "report", report.moment.cut.sequence, notes=report.holders)
+    return report, html, data

@@ -138,14 +138,19 @@ def print_pages(stack: "Stack") -> None:
         out.print(f"  {name:<12} {url}")
 
 
+def command_of(stack: "Stack") -> str:
+    """How to call `haggle` from here for that stack."""
+    home = "" if stack.home == DEFAULT_HOME.absolute() else f" --home {short(stack.home)}"
+    return f"{short(Path(sys.argv[0]))}{home}"
+
+
 def print_key_use(stack: "Stack") -> None:
     """Prints how to call the engine."""
     settings = stack.settings()
     if settings.authentication == "off":
         out.print("  Every caller may do everything (AUTHENTICATION=off).")
         return
-    home = "" if stack.home == DEFAULT_HOME.absolute() else f" --home {short(stack.home)}"
-    key = f"$({short(Path(sys.argv[0]))}{home} key)"
+    key = f"$({command_of(stack)} key)"
     curl = f'curl -H "Authorization: Bearer {key}" {settings.engine_url}/v1/players'
     out.print(f"  The engine wants its key: {curl}", soft_wrap=True, markup=False)
     if settings.original_routes == "open":

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,6 +23,14 @@ from app.settings import Settings
 
 POMS: Final = Path(__file__).parent / "java"
 LOCK: Final = POMS / "java.lock"
+ABOUT: Final = {
+    "trino": "Trino, which answers SQL; it is published whole, with 60 connectors of which 3 are kept",
+    "hdfs": "Hadoop, whose HDFS keeps the table's files",
+    "spark": "Iceberg, and how Spark reads Kafka and finds tables",
+    "kafka": "Kafka, the log of events",
+    "query": "the SQL prompt of `haggle query`",
+}
+"""What each module is for."""
 _TRINO_PLUGINS: Final = ("geospatial", "iceberg", "postgresql")
 """The connector of PostgreSQL does not start without the types of geospatial."""
 _LISTED: Final = re.compile(r"^ +\S+:(\S+\.(?:jar|zip|tar\.gz))\b")
@@ -68,8 +77,7 @@ class JavaParts:
     def _fetch(self) -> None:
         missing = list(self._missing())
         if missing:
-            total = sum(part.size for part in missing)
-            print(f"Fetching {len(missing)} Java files, {total / 2**20:,.0f} MiB, once per machine …", flush=True)
+            print(_announcement(missing, self._repository), flush=True)
             with self._progress(missing):
                 resolve(self._repository)
         self._verify()
@@ -103,6 +111,16 @@ class JavaParts:
                 if plugin.name not in _TRINO_PLUGINS:
                     shutil.rmtree(plugin)
             home.rename(self.trino_home)
+
+
+def _announcement(missing: Iterable[Part], repository: Path) -> str:
+    """What will be fetched, how much of it, and where to."""
+    sizes = Counter[str]()
+    for part in missing:
+        sizes[part.module] += part.size
+    lines = [f"  {size / 2**20:5,.0f} MiB  {ABOUT[module]}" for module, size in sizes.most_common()]
+    total = f"{sizes.total() / 2**20:,.0f} MiB"
+    return "\n".join([f"The servers' Java files are fetched, {total}, once per machine, into {repository}:", *lines])
 
 
 class _Watcher:

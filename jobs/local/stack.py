@@ -18,8 +18,8 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -41,6 +41,8 @@ _STOP_WAVES: Final = (
     ("namenode",),
 )
 _LOG_LINES: Final = 15
+_GAME: Final = ("redis", "engine")
+"""What is started first, alone: the game can be played while all else starts, which takes the processor."""
 # below the range that the kernel takes outgoing ports from, so that a stopped stack finds its own free again
 _PORT_RANGE: Final = range(20_000, 32_000)
 
@@ -90,10 +92,15 @@ class Stack:
 
     def pages(self) -> dict[str, str]:
         """The web pages of the stack's own servers."""
+        pages = {
+            "live": ("engine", "/live"),
+            "engine docs": ("engine", "/docs/"),
+            "Trino": ("trino", "/ui/"),
+            "NameNode": ("namenode_http", "/dfshealth.html"),
+            "Spark": ("spark_ui", "/StreamingQuery/"),
+        }
         ports = self._ports()
-        pages = {"engine docs": "/docs/", "Trino": "/ui/", "NameNode": "/dfshealth.html", "Spark": "/StreamingQuery/"}
-        names = {"engine docs": "engine", "Trino": "trino", "NameNode": "namenode_http", "Spark": "spark_ui"}
-        return {page: f"http://127.0.0.1:{ports[names[page]]}{path}" for page, path in pages.items()}
+        return {page: f"http://127.0.0.1:{ports[port]}{path}" for page, (port, path) in pages.items()}
 
     def statuses(self) -> list[ProcessStatus]:
         """The state of every process that this stack starts."""
@@ -115,6 +122,17 @@ class Stack:
         return infos
 
     # ------------------------------------------------------------ up
+
+    def fetch(self) -> None:
+        """Fetches what the servers are made of, unless it is there; raises HaggleError on what is missing."""
+        with self._lock():
+            self._preflight(running=self.is_running)
+            self._java.fetch()
+
+    @property
+    def size(self) -> int:
+        """How many processes it has."""
+        return len(processes(self._site()))
 
     def up(self, report: Callable[[str, str], None]) -> None:
         """Starts all that is not running and waits until it is ready; calls `report(name, state)` on each change.
@@ -148,7 +166,7 @@ class Stack:
             raise HaggleError("\n".join(problems))
 
     def _prepare(self, plan: list[Process]) -> None:
-        """Writes the configuration, and formats what has no data yet, all servers at once."""
+        """Makes the folders and writes the configuration."""
         # what killed processes left: Spark's copies of its jars, gunicorn's counts
         shutil.rmtree(self.home / "tmp", ignore_errors=True)
         for folder in ("config", "data", "logs", "tmp"):
@@ -157,8 +175,6 @@ class Stack:
             for path, text in process.files.items():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
-        with ThreadPoolExecutor(len(plan)) as pool:
-            list(pool.map(self._prepare_data, plan))
 
     def _prepare_data(self, process: Process) -> None:
         """Formats once; a format that was interrupted starts over, since only a finished one is marked."""
@@ -192,13 +208,19 @@ class Stack:
         states = {info["name"]: info["statename"] for info in self.process_infos()}
         started = {name for name, state in states.items() if state in ("STARTING", "RUNNING", "BACKOFF")}
         deadline = time.monotonic() + START_TIMEOUT_S
+        preparing: dict[str, Future[None]] = {}
         with ThreadPoolExecutor(len(plan)) as pool:
             while pending:
-                for process in list(pending.values()):
-                    if process.name not in started and not set(process.needs) & set(pending):
+                for process in _due(pending):
+                    if process.name in started:
+                        continue
+                    if process.name not in preparing:
+                        preparing[process.name] = pool.submit(self._prepare_data, process)
+                        report(process.name, "starting")
+                    elif preparing[process.name].done():
+                        preparing[process.name].result()
                         supervisor.startProcess(process.name, False)
                         started.add(process.name)
-                        report(process.name, "starting")
                 waiting = [process for process in pending.values() if process.name in started]
                 for process, ready in zip(waiting, pool.map(_is_ready, waiting), strict=True):
                     if ready:
@@ -311,6 +333,12 @@ class Stack:
     def _supervisor(self) -> Any:
         transport = SupervisorTransport(None, None, f"unix://{self._socket()}")
         return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+
+
+def _due(pending: Mapping[str, Process]) -> list[Process]:
+    """Those that may start now: first what the game needs, then each when what it needs is ready."""
+    first = [process for process in pending.values() if process.name in _GAME]
+    return [process for process in first or pending.values() if not set(process.needs) & pending.keys()]
 
 
 def _is_ready(process: Process) -> bool:

@@ -142,8 +142,13 @@ def _without_name(row: Mapping[str, Any]) -> str:
     return f"player {row['player_id']} ({row['player_class']})"
 
 
-def make_report(settings: Settings, wait_s: float = 0, past: Past = NOW) -> Report:
-    """Asks all questions and figures of what has landed now, or of the past.
+def make_report(
+    settings: Settings,
+    wait_s: float = 0,
+    past: Past = NOW,
+    progress: Callable[[int, int], None] = lambda _asked, _number: None,
+) -> Report:
+    """Asks all questions and figures of what has landed now, or of the past; says how many of them are answered.
 
     First it waits so long for what was decided by now. Raises HaggleError if nothing has landed.
     """
@@ -154,10 +159,14 @@ def make_report(settings: Settings, wait_s: float = 0, past: Past = NOW) -> Repo
     notes = NOTES if is_reference(lake.run(at(moment.cut, _ITEMS)).records()) else {}
     stored = {question.name: question for question in stored_questions()}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        answers = pool.map(
+        asked = pool.map(
             lambda each: _answer(lake, moment.cut, each, stored[each.name], notes.get(each.name)), QUESTIONS
         )
-    return Report(moment, datetime.now(UTC), list(answers), _newest_audit(lake, settings.realm))
+        answers = []
+        for answer in asked:
+            answers.append(answer)
+            progress(len(answers), len(QUESTIONS))
+    return Report(moment, datetime.now(UTC), answers, _newest_audit(lake, settings.realm))
 
 
 def _newest_audit(lake: Lake, realm: str) -> Audit | None:
