@@ -77,7 +77,7 @@ class JavaParts:
     def _fetch(self) -> None:
         missing = list(self._missing())
         if missing:
-            print(_announcement(missing, self._repository), flush=True)
+            print(announcement(missing, self._repository), flush=True)
             with self._progress(missing):
                 resolve(self._repository)
         self._verify()
@@ -113,7 +113,7 @@ class JavaParts:
             home.rename(self.trino_home)
 
 
-def _announcement(missing: Iterable[Part], repository: Path) -> str:
+def announcement(missing: Iterable[Part], repository: Path) -> str:
     """What will be fetched, how much of it, and where to."""
     sizes = Counter[str]()
     for part in missing:

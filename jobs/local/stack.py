@@ -211,7 +211,7 @@ class Stack:
         preparing: dict[str, Future[None]] = {}
         with ThreadPoolExecutor(len(plan)) as pool:
             while pending:
-                for process in _due(pending):
+                for process in due_now(pending):
                     if process.name in started:
                         continue
                     if process.name not in preparing:
@@ -335,7 +335,7 @@ class Stack:
         return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
 
-def _due(pending: Mapping[str, Process]) -> list[Process]:
+def due_now(pending: Mapping[str, Process]) -> list[Process]:
     """Those that may start now: first what the game needs, then each when what it needs is ready."""
     first = [process for process in pending.values() if process.name in _GAME]
     return [process for process in first or pending.values() if not set(process.needs) & pending.keys()]

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from app.settings import Settings, load_settings
-from jobs.local.java import JavaParts
+from jobs.local.java import ABOUT, JavaParts, announcement, read_lock
 from jobs.local.servers import MERGE_EDITS, PORTS, Site, local_settings, processes
-from jobs.local.stack import Stack
+from jobs.local.stack import Stack, due_now
 
 ALL = {"engine", "relay", "redis", "kafka", "namenode", "secondary", "datanode", "catalog", "streams", "trino"}
 ALL |= {"maintenance"}
@@ -59,6 +59,29 @@ def test_keys_and_routes_of_the_environment_come_first(tmp_path: Path) -> None:
     given = {"SERVICE_KEYS": "a-service-key-given", "TOKEN_KEYS": "a-token-key-given", "ORIGINAL_ROUTES": "closed"}
     (engine,) = [process for process in processes(site(load_settings(given), tmp_path)) if process.name == "engine"]
     assert {name: engine.environment[name] for name in given} == given
+
+
+def test_the_game_can_be_played_before_anything_else_starts(tmp_path: Path) -> None:
+    pending = {process.name: process for process in processes(site(Settings(), tmp_path))}
+    order = []
+    while pending:
+        due = [process.name for process in due_now(pending)]
+        order.append(set(due))
+        for name in due:
+            del pending[name]
+    assert order[:2] == [{"redis"}, {"engine"}]
+    assert order[2] == {"kafka", "namenode", "catalog", "trino"}
+    assert set().union(*order) == ALL
+
+
+def test_what_will_be_fetched_is_said_before_with_what_each_part_is(tmp_path: Path) -> None:
+    parts = read_lock()
+    assert {part.module for part in parts} == set(ABOUT)
+    text = announcement(parts, tmp_path)
+    assert f"{sum(part.size for part in parts) / 2**20:,.0f} MiB" in text
+    assert str(tmp_path) in text
+    for words in ABOUT.values():
+        assert words in text
 
 
 def test_the_keys_of_a_home_are_made_once_and_only_its_owner_may_read_them(tmp_path: Path) -> None:
