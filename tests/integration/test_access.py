@@ -323,7 +323,7 @@ def test_the_log_says_for_whom_a_token_was_issued_and_that_a_key_is_used(
     assert who.startswith("service:")
     issued = ("a token was issued", {"player_id": 1, "caller": who})
     assert said == [
-        ("a service key is used", {"caller": who, "scope": "read, trade, adjust, admin"}),
+        ("a service key is used", {"caller": who, "scope": "read, trade, adjust, report, admin"}),
         issued,
         issued,
         ("tokens were taken back", {"player_id": 1, "caller": who}),
