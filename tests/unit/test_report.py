@@ -20,59 +20,15 @@ from app.settings import load_settings
 from jobs.lake import moment
 from jobs.lake.cut import Cut, at
 from jobs.lake.moment import Moment, Past, await_landing, read_moment, waiting_events
-from jobs.lake.questions import stored_questions
 from jobs.lake.trino import SQL, Lake, Result
-from jobs.report.answers import Answer, Audit, Report
 from jobs.report.questions import QUESTIONS
 from jobs.report.questions.question import ACCENT, INK, Question, by_day, some
 from jobs.report.reference import NOTES, is_reference
 from jobs.report.render import write_index, write_report
+from tests.reports import ROWS, STORED, report_of
 
 ECONOMY = reference_economy()
-STORED = {question.name: question for question in stored_questions()}
 EACH = pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
-PLAYER = {"player_id": 7, "username": "<b>Zoë</b>", "player_class": "banker"}
-ROWS: dict[str, list[dict[str, Any]]] = {
-    "q_trades": [{"trades": 10_000, "refused": 12}],
-    "q_most_traded_item": [
-        {"item_id": 6, "name": "Milk", "units": 900, "trade_lines": 800, "rank_by_units": 1, "rank_by_lines": 2},
-        {
-            "item_id": 5,
-            "name": "Food Package",
-            "units": 850,
-            "trade_lines": 850,
-            "rank_by_units": 2,
-            "rank_by_lines": 1,
-        },
-    ],
-    "q_most_diverse_inventory": [{**PLAYER, "distinct_items": 13}],
-    "q_most_valuable_inventory": [{**PLAYER, "item_value": 80_000_000}],
-    "q_offers": [
-        {
-            "made": 9,
-            "refused": 1,
-            "accepted": 4,
-            "declined": 2,
-            "cancelled": 1,
-            "expired": 1,
-            "account_closed": 0,
-            "still_open": 1,
-            "accepted_percent": 50,
-        }
-    ],
-    "q_activity": [{"day": date(2026, 11, 1), "trades": 7, "active_traders": 4, "refused": 1, "new_players": 2}],
-    "q_volume": [{"day": date(2026, 11, 1), "gross_value": 200, "net_value": 50}],
-    "q_price_index": [{"day": date(2026, 11, day), "price_index": 100.0 * day} for day in (1, 2)],
-    "q_lorenz": [{"player_percent": n, "wealth_share": n * n / 10_000} for n in range(101)],
-    "q_class_against_class": [{"player_class": "banker", "partner_class": "hunter", "trades": 9}],
-}
-DRAWN: dict[str | None, list[dict[str, Any]]] = {
-    "f01_trades_over_time": [
-        {"unit": "second", "moment": datetime(2026, 11, 1, tzinfo=UTC), "accepted": 5, "refused": 1}
-    ],
-    "f03_diversity": [{"distinct_items": 2, "players": 5}],
-    "f04_value_by_class": [{"player_class": "banker", "item_value": 5}],
-}
 
 
 def test_every_question_of_the_report_and_every_figure_is_in_sql() -> None:
@@ -113,16 +69,6 @@ def test_the_answers_are_said_in_words() -> None:
     assert said["q_lorenz"] == "the poorer half has 25.0% of all wealth, the richest tenth 19.0%"
     assert said["q_class_against_class"] == "most often banker with hunter: 9 trades"
     assert some(list("abcdefg")) == "a, b, c, d, e and 2 more"
-
-
-def report_of(rows: dict[str, list[dict[str, Any]]], waiting: int = 5) -> Report:
-    answers = []
-    for question in QUESTIONS:
-        result = Result(list(rows[question.name][0]), [list(row.values()) for row in rows[question.name]], 0.1)
-        drawn = DRAWN.get(question.figure, rows[question.name])
-        answers.append(Answer(question, STORED[question.name], result, drawn))
-    as_of = Moment(Cut("main", 1_234), datetime(2026, 11, 1, 8, 30, tzinfo=UTC), waiting)
-    return Report(as_of, datetime.now(UTC), answers, Audit(datetime(2026, 11, 1, 8, tzinfo=UTC), 1_200, ok=True))
 
 
 def test_a_report_is_html_json_and_csv_with_a_picture_of_each_question_and_names_that_do_no_harm(
