@@ -1,6 +1,7 @@
 """Who is calling: the game server with a service key, or a player with a token.
 
-A service key is a secret that the game server, or a job, shares with the engine; it may do what its scope says. A
+A service key is a secret that the game server, or a job, shares with the engine; it may do what its scope says. The
+server of reports knows the same keys. A
 player token is a JSON Web Token (RFC 7519, HS256) for one player of one realm; the game server asks for it and hands it
 to the player's client. Several keys of either kind are valid at once, so that they can be rotated without a pause.
 """
@@ -63,24 +64,48 @@ ANYONE: Final = Caller(None, "anyone")
 """The caller of a route that asks for no key, and every caller while authentication is off."""
 
 
+class ServiceKeys:
+    """The service keys of the settings; raises SettingsError if one is too short."""
+
+    def __init__(self, settings: Settings) -> None:
+        for variable in ("SERVICE_KEYS", "TRADE_KEYS", "ADJUST_KEYS", "READ_KEYS", "REPORT_KEYS"):
+            _check(variable, getattr(settings, variable.lower()), _SERVICE_KEY_LENGTH, may_lack=True)
+        self._callers = _services(settings)
+        self._seen: set[str] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._callers)
+
+    def caller(self, given: str) -> Caller | None:
+        """Whose key this is, told in constant time; None if it is nobody's."""
+        as_bytes = given.encode(errors="surrogateescape")
+        for key, caller in self._callers.items():
+            if hmac.compare_digest(key, as_bytes):
+                self._note_first_use(caller)
+                return caller
+        return None
+
+    def _note_first_use(self, caller: Caller) -> None:
+        """Says once for each worker which of the service keys are in use."""
+        if caller.name not in self._seen:
+            self._seen.add(caller.name)
+            context = {"caller": caller.name, "scope": caller.scope.words}
+            _log.info("a service key is used", extra={"context": context})
+
+
 class Authenticator:
     """Knows the keys; raises SettingsError if authentication is on without good ones."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.is_on = settings.authentication == "on"
-        self._services = _services(settings)
-        self._seen: set[str] = set()
         self._token_keys = {_key_id(key): key for key in _keys(settings.token_keys)}
         if not self.is_on:
             _log.warning("authentication is off: every caller may do everything")
         else:
             _check("SERVICE_KEYS", settings.service_keys, _SERVICE_KEY_LENGTH)
             _check("TOKEN_KEYS", settings.token_keys, _TOKEN_KEY_LENGTH)
-            _check("TRADE_KEYS", settings.trade_keys, _SERVICE_KEY_LENGTH, may_lack=True)
-            _check("ADJUST_KEYS", settings.adjust_keys, _SERVICE_KEY_LENGTH, may_lack=True)
-            _check("READ_KEYS", settings.read_keys, _SERVICE_KEY_LENGTH, may_lack=True)
-            _check("REPORT_KEYS", settings.report_keys, _SERVICE_KEY_LENGTH, may_lack=True)
+            self._services = ServiceKeys(settings)
 
     def caller(self, authorization: str | None) -> Caller:
         """The caller that an Authorization header names; raises Unauthenticated."""
@@ -89,12 +114,7 @@ class Authenticator:
         scheme, _, credential = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not credential:
             raise Unauthenticated("send the header `Authorization: Bearer <service key or player token>`")
-        given = credential.encode(errors="surrogateescape")
-        for key, caller in self._services.items():
-            if hmac.compare_digest(key, given):
-                self._note_first_use(caller)
-                return caller
-        return self._player(credential)
+        return self._services.caller(credential) or self._player(credential)
 
     def token(self, player_id: int) -> tuple[str, datetime]:
         """A new token of a player, and when it expires."""
@@ -104,13 +124,6 @@ class Authenticator:
         claims = {"sub": str(player_id), "aud": self._settings.realm, "iat": now.timestamp(), "exp": expires_at}
         key_id, key = next(iter(self._token_keys.items()))
         return jwt.encode(claims, key, _ALGORITHM, headers={"kid": key_id}), expires_at
-
-    def _note_first_use(self, caller: Caller) -> None:
-        """Says once for each worker which of the service keys are in use."""
-        if caller.name not in self._seen:
-            self._seen.add(caller.name)
-            context = {"caller": caller.name, "scope": caller.scope.words}
-            _log.info("a service key is used", extra={"context": context})
 
     def _player(self, token: str) -> Caller:
         try:

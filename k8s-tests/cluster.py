@@ -3,6 +3,7 @@
 Objects are read and made through the Kubernetes API; helm and port-forward are the commands that a person types.
 """
 
+import base64
 import json
 import os
 import shlex
@@ -311,6 +312,11 @@ class Release:
         finally:
             process.terminate()
             process.wait()
+
+    def service_key(self, scope: str) -> str:
+        """The key of a scope that the chart has made."""
+        secret = self.core.read_namespaced_secret(f"{self.fullname}-engine", self.namespace)
+        return base64.b64decode(secret.data[f"{scope}-keys"]).decode()
 
     def save(self, folder: Path) -> str:
         """Writes events, pods and logs of the namespace to a folder; returns the newest events."""

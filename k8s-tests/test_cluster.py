@@ -92,8 +92,11 @@ def test_the_audit_after_the_simulation_is_exact(installation: Release) -> None:
 
 def test_the_report_that_a_browser_gets_has_the_answers_that_the_simulations_log_implies(installation: Release) -> None:
     with installation.port_forward(f"service/{installation.fullname}-report", 8080) as url:
-        assert "<svg" in run("curl", "--silent", "--show-error", "--fail", "--location", url)
-        report = json.loads(run("curl", "--silent", "--show-error", "--fail", f"{url}/newest/report.json"))
+        curl = ["curl", "--silent", "--show-error", "--location"]
+        assert run(*curl, "--output", "/dev/null", "--write-out", "%{http_code}", url) == "401"
+        with_key = [*curl, "--fail", "--user", f"anybody:{installation.service_key('read')}"]
+        assert "<svg" in run(*with_key, url)
+        report = json.loads(run(*with_key, f"{url}/newest/report.json"))
     rows = {question["name"]: question["rows"] for question in report["questions"]}
     lines = _simulated(installation, "play")
     assert len(lines) == TRADES

@@ -12,11 +12,15 @@ from jobs.report.answers import Answer
 from jobs.report.questions.question import ACCENT, INK
 
 _TEXT: Final = "#22303a"
+_SIZE: Final = (4.9, 2.8)
+"""Inches: as wide as a phone, so that there a figure's text has its own size; a figure may make itself higher."""
 _STYLE: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",
     # ids follow from what is drawn: the same data gives the same bytes
     "svg.hashsalt": "haggle",
     "font.family": "sans-serif",
+    "font.size": 10,
+    "legend.frameon": False,
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _TEXT),
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -33,7 +37,7 @@ def svg_of(answer: Answer) -> str:
     if not answer.drawn:
         return ""
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(8, 3.2), layout="constrained")
+        figure = Figure(figsize=_SIZE, layout="constrained")
         answer.question.draw(figure.subplots(), answer.drawn)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})

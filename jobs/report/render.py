@@ -18,6 +18,8 @@ _PAGES: Final = jinja2.Environment(
 )
 _ROWS_MAX: Final = 50
 """Rows of a question that the page shows; its CSV file has all."""
+_ROWS_PRINTED: Final = 6
+"""Rows of a table that is printed with the page; of a longer one, how many there are, and where."""
 
 
 class Headline(NamedTuple):
@@ -40,6 +42,7 @@ def write_report(report: Report, folder: Path, before: Path | None = None) -> tu
         figures={answer.name: svg_of(answer) for answer in report.answers},
         is_shelved=before is not None,
         rows_max=_ROWS_MAX,
+        rows_printed=_ROWS_PRINTED,
     )
     for answer in report.answers:
         _write(folder / f"{answer.name}.csv", _csv(answer))

@@ -281,6 +281,7 @@ def test_the_engine_asks_for_keys_and_each_of_its_callers_has_those_that_it_need
     kinds = {"service", "trade", "adjust", "read", "report", "token"}
     assert set(rendered.of_kind("Secret")["haggle-engine"]["data"]) == {f"{kind}-keys" for kind in kinds}
     needed = {"engine": kinds, "simulation": {"trade"}, "test": {"trade"}, "audit": {"report"}, "report": {"report"}}
+    needed["report-web"] = kinds - {"token"}
     for pod in rendered.pods():
         if pod.component == "executor":
             continue

@@ -21,7 +21,7 @@ def _draw(axes: "Axes", rows: Rows) -> None:
     axes.plot([0, 100], [0, 100], color=ACCENT, linestyle=":", label="if all had the same")
     axes.set_xlabel("poorest % of the players")
     axes.set_ylabel("% of all wealth")
-    axes.legend(frameon=False)
+    axes.legend()
 
 
 QUESTION: Final = Question("q_lorenz", _answer, _draw)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from jobs.report.questions.question import INK, Question, Rows, name_of, some
+from jobs.report.questions.question import Question, Rows, bars, name_of, some
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,10 +22,8 @@ def _names(rows: Rows) -> str:
 
 
 def _draw(axes: "Axes", rows: Rows) -> None:
-    upwards = rows[::-1]
-    axes.barh([name_of(row) for row in upwards], [row["units"] for row in upwards], color=INK)
+    bars(axes, [name_of(row) for row in rows], [row["units"] for row in rows])
     axes.set_xlabel("units traded")
-    axes.tick_params(axis="y", labelsize=7)
 
 
 QUESTION: Final = Question("q_most_traded_item", _answer, _draw)

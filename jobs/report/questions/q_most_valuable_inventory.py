@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from jobs.report.questions.question import INK, Question, Rows, players
+from jobs.report.questions.question import Question, Rows, bars, players
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -13,10 +13,9 @@ def _answer(rows: Rows) -> str:
 
 
 def _draw(axes: "Axes", rows: Rows) -> None:
-    upwards = rows[::-1]
-    axes.barh([row["player_class"] for row in upwards], [row["item_value"] for row in upwards], color=INK)
-    axes.set_xlabel("greatest item gold value ever held (logarithmic)")
     axes.set_xscale("log")
+    bars(axes, [row["player_class"] for row in rows], [row["item_value"] for row in rows])
+    axes.set_xlabel("most item gold value ever held (logarithmic)")
 
 
 QUESTION: Final = Question("q_most_valuable_inventory", _answer, _draw, figure="f04_value_by_class")

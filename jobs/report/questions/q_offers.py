@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from jobs.report.questions.question import INK, Question, Rows
+from jobs.report.questions.question import Question, Rows, bars
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,8 +27,8 @@ def _word(status: str) -> str:
 
 def _draw(axes: "Axes", rows: Rows) -> None:
     row = rows[0] if rows else {}
-    upwards = (*_ENDED, "still_open")[::-1]
-    axes.barh([_word(status) for status in upwards], [row.get(status, 0) for status in upwards], color=INK)
+    statuses = (*_ENDED, "still_open")
+    bars(axes, [_word(status) for status in statuses], [row.get(status, 0) for status in statuses])
     axes.set_xlabel("offers")
 
 
