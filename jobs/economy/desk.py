@@ -97,6 +97,18 @@ class Desk:
                 "sequence = excluded.sequence",
                 rows,
             )
+            cursor.execute(
+                "insert into haggle.suspect_searches (realm, sequence) values (%s, %s) "
+                "on conflict (realm) do update set sequence = excluded.sequence, at = now()",
+                (self._realm, cut.sequence),
+            )
+
+    def searched(self) -> int | None:
+        """The newest event that was looked at; None if nobody ever looked."""
+        row = self._connection.execute(
+            "select sequence from haggle.suspect_searches where realm = %s", (self._realm,)
+        ).fetchone()
+        return row[0] if row else None
 
     def cases(self) -> Iterator[Case]:
         """All suspicions, the gravest first."""

@@ -3,7 +3,8 @@
 They stand in a schema of their own, `haggle`, beside Iceberg's catalog; Trino reads them as `ledger.haggle`. `audits`
 has a row per audit; `audited_players` is what the newest exact audit has proved of each player, on which the next one
 builds; `accepted_losses` are ranges of sequence numbers that nobody has any more. `forgotten_players` says since when
-no row of the lake has their names. `suspects` and `suspect_reviews` are those of jobs/economy/desk.py.
+no row of the lake has their names. `suspects`, `suspect_searches` and `suspect_reviews` are those of
+jobs/economy/desk.py.
 """
 
 from collections.abc import Iterable, Iterator
@@ -80,6 +81,11 @@ create table if not exists haggle.suspect_reviews (
     verdict text not null,
     reviewer text not null,
     reason text not null,
+    at timestamptz not null default now()
+);
+create table if not exists haggle.suspect_searches (
+    realm text primary key,
+    sequence bigint not null,
     at timestamptz not null default now()
 );
 create index if not exists suspect_reviews_by_player on haggle.suspect_reviews (realm, player_id);

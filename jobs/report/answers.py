@@ -14,6 +14,7 @@ from jobs.lake.trino import SQL, Lake, Result
 from jobs.report.questions import QUESTIONS
 from jobs.report.questions.question import Question, Rows, some
 from jobs.report.reference import NOTES, is_reference
+from jobs.report.suspects import NOBODY_LOOKED, TITLE, Suspects, read_suspects
 
 _AT_ONCE: Final = 2
 """Questions that Trino is asked at once: most of a small one is planning, which takes one core."""
@@ -82,12 +83,13 @@ class Audit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All answers for a realm, of one moment, and its newest audit (None: there was none)."""
+    """All answers for a realm, of one moment, its newest audit (None: there was none), and who is suspected now."""
 
     moment: Moment
     made_at: datetime
     answers: list[Answer]
     audit: Audit | None = None
+    suspects: Suspects = NOBODY_LOOKED
 
     @property
     def realm(self) -> str:
@@ -125,6 +127,7 @@ class Report:
             **self.moment.as_json(),
             "audit": self.audit and self.audit._asdict(),
             "headlines": self.headlines,
+            "suspects": self.suspects.as_json(),
             "questions": [
                 {
                     "name": answer.name,
@@ -166,7 +169,8 @@ def make_report(
         for answer in asked:
             answers.append(answer)
             progress(len(answers), len(QUESTIONS))
-    return Report(moment, datetime.now(UTC), answers, _newest_audit(lake, settings.realm))
+    audit, suspects = _newest_audit(lake, settings.realm), read_suspects(settings, past)
+    return Report(moment, datetime.now(UTC), answers, audit, suspects)
 
 
 def _newest_audit(lake: Lake, realm: str) -> Audit | None:
@@ -193,6 +197,7 @@ def _figure(name: str) -> str:
 
 
 def lines_of(report: Report) -> Iterator[tuple[str, str, str]]:
-    """Title, answer and time of each question, for a table."""
+    """Title, answer and time of each question, for a table; who is suspected comes first."""
+    yield TITLE, report.suspects.text, ""
     for answer in report.answers:
         yield answer.title, answer.text, f"{answer.result.elapsed_s:.2f} s"

@@ -1,4 +1,7 @@
-"""Writes a report: report.html (figures inline, no outside resource), report.json, and a CSV file of each question."""
+"""Writes a report: report.html (figures inline, no outside resource), report.json, and CSV files.
+
+There is one of each question, and suspects.csv.
+"""
 
 import csv
 import io
@@ -9,7 +12,9 @@ from typing import Any, Final, NamedTuple
 
 import jinja2
 
-from jobs.report.answers import Answer, Report
+from jobs.lake.trino import Result
+from jobs.report import suspects
+from jobs.report.answers import Report
 from jobs.report.figures import svg_of
 
 _JSON: Final = "report.json"
@@ -20,6 +25,8 @@ _ROWS_MAX: Final = 50
 """Rows of a question that the page shows; its CSV file has all."""
 _ROWS_PRINTED: Final = 6
 """Rows of a table that is printed with the page; of a longer one, how many there are, and where."""
+_FIRST_MAX: Final = 5
+"""Suspicions that stand there openly; the others can be unfolded."""
 
 
 class Headline(NamedTuple):
@@ -40,12 +47,15 @@ def write_report(report: Report, folder: Path, before: Path | None = None) -> tu
         report=report,
         headlines=list(_headlines(report.headlines, read_report(before) if before else {})),
         figures={answer.name: svg_of(answer) for answer in report.answers},
+        suspects=_suspects(report),
+        suspects_title=suspects.TITLE,
         is_shelved=before is not None,
         rows_max=_ROWS_MAX,
         rows_printed=_ROWS_PRINTED,
     )
     for answer in report.answers:
-        _write(folder / f"{answer.name}.csv", _csv(answer))
+        _write(folder / f"{answer.name}.csv", _csv(answer.result))
+    _write(folder / "suspects.csv", _csv(report.suspects.result))
     data = json.dumps(report.as_json(), indent=2, default=str)
     return _write(folder / "report.html", page), _write(folder / _JSON, data + "\n")
 
@@ -81,11 +91,23 @@ def _trend(numbers: list[int]) -> str:
     return " ".join(f"{place * step:.1f},{height:.1f}" for place, height in enumerate(heights))
 
 
-def _csv(answer: Answer) -> str:
+def _suspects(report: Report) -> str:
+    return _PAGES.get_template("suspects.html.jinja").render(
+        suspects=report.suspects,
+        title=suspects.TITLE,
+        counted=suspects.COUNTED,
+        sql=suspects.sql_of(report.realm),
+        words_of=suspects.words_of,
+        first_max=_FIRST_MAX,
+        rows_max=_ROWS_MAX,
+    )
+
+
+def _csv(result: Result) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(answer.result.columns)
-    writer.writerows(answer.result.rows)
+    writer.writerow(result.columns)
+    writer.writerows(result.rows)
     return text.getvalue()
 
 
