@@ -1,20 +1,46 @@
 """Reports of fixed rows: a small one, whose words tests know, and one of busy weeks, as people read it."""
 
 import math
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 from app.contract.economy import reference_economy
+from jobs.economy.desk import Case
 from jobs.lake.cut import Cut
 from jobs.lake.moment import Moment
 from jobs.lake.questions import stored_questions
 from jobs.lake.trino import Result
 from jobs.report.answers import Answer, Audit, Report
 from jobs.report.questions import QUESTIONS
+from jobs.report.suspects import Suspects
 
 Rows = dict[str, list[dict[str, Any]]]
 STORED = {question.name: question for question in stored_questions()}
 PLAYER = {"player_id": 7, "username": "<b>Zoë</b>", "player_class": "banker"}
+CASE = Case(
+    player_id=7,
+    cheat="wash_trading",
+    score=0.97,
+    since=datetime(2026, 11, 1, 9, tzinfo=timezone(timedelta(hours=1))),
+    why="<b>9 lots</b> came straight back",
+    trades=[1_003, 1_005, 1_007, 1_009, 1_011, 1_013],
+    found_at=datetime(2026, 11, 1, 9, tzinfo=UTC),
+    verdict=None,
+    reviewer=None,
+    reason=None,
+    reviewed_at=None,
+)
+DECIDED = CASE._replace(
+    player_id=9, cheat="botting", score=0.6, trades=[4], verdict="dismissed", reviewer="ann", reason="asleep at night"
+)
+SUSPECTS = Suspects([CASE, DECIDED], searched=1_200)
+
+
+def price(item_id: int, name: str, gold: int, *, thin: bool, value: float = 10.0) -> dict[str, Any]:
+    """Ten units of an item, sold in a day."""
+    return {"item_id": item_id, "name": name, "gold": gold, "units": 10, "list_value": value, "thin": thin}
+
+
 ROWS: Rows = {
     "q_trades": [{"trades": 10_000, "refused": 12}],
     "q_most_traded_item": [
@@ -45,6 +71,30 @@ ROWS: Rows = {
     ],
     "q_activity": [{"day": date(2026, 11, 1), "trades": 7, "active_traders": 4, "refused": 1, "new_players": 2}],
     "q_volume": [{"day": date(2026, 11, 1), "gross_value": 200, "net_value": 50}],
+    "q_price": [
+        price(6, "Milk", 150, thin=False),
+        price(6, "Milk", 50, thin=False),
+        price(5, "Food Package", 40, thin=False),
+        price(5, "Food Package", 90_000, thin=True),
+        price(7, "Gift", 90_000, thin=False, value=0.0),
+        price(8, "Rare", 90_000, thin=True),
+    ],
+    "q_faucets_and_sinks": [
+        {"item_id": None, "thing": "gold", "given": 900, "taken": 40, "residual": 0},
+        {"item_id": 5, "thing": "Food Package", "given": 70, "taken": 0, "residual": 0},
+        {"item_id": 5, "thing": "Food Package", "given": 0, "taken": 30, "residual": 0},
+        {"item_id": 6, "thing": None, "given": 7, "taken": 0, "residual": 0},
+    ],
+    "q_trade_graph": [
+        {
+            "traders": 5,
+            "pairs": 3,
+            "mean_degree": 1.2,
+            "repeat_pair_share": 1 / 3,
+            "two_way_pair_share": 2 / 3,
+            "largest_component_share": 0.6,
+        }
+    ],
     "q_price_index": [{"day": date(2026, 11, day), "price_index": 100.0 * day} for day in (1, 2)],
     "q_lorenz": [{"player_percent": n, "wealth_share": n * n / 10_000} for n in range(101)],
     "q_class_against_class": [{"player_class": "banker", "partner_class": "hunter", "trades": 9}],
@@ -53,12 +103,16 @@ DRAWN: Rows = {
     "f01_trades_over_time": [
         {"unit": "second", "moment": datetime(2026, 11, 1, tzinfo=UTC), "accepted": 5, "refused": 1}
     ],
+    "f05_strongest_pairs": [
+        {"lower_id": 1, "higher_id": 2, "trades": 9, "value": 50, "two_way": True, "pairs": 3},
+        {"lower_id": 2, "higher_id": 7, "trades": 2, "value": 50, "two_way": False, "pairs": 3},
+    ],
     "f03_diversity": [{"distinct_items": 2, "players": 5}],
     "f04_value_by_class": [{"player_class": "banker", "item_value": 5}],
 }
 
 
-def report_of(rows: Rows, waiting: int = 5, drawn: Rows | None = None) -> Report:
+def report_of(rows: Rows, waiting: int = 5, drawn: Rows | None = None, suspects: Suspects = SUSPECTS) -> Report:
     """The report of these rows, and for the figures that have a query of their own, of the rows drawn."""
     drawn = drawn or DRAWN
     answers = []
@@ -67,7 +121,8 @@ def report_of(rows: Rows, waiting: int = 5, drawn: Rows | None = None) -> Report
         figure = drawn[question.figure] if question.figure else rows[question.name]
         answers.append(Answer(question, STORED[question.name], result, figure))
     as_of = Moment(Cut("main", 1_234), datetime(2026, 11, 1, 8, 30, tzinfo=UTC), waiting)
-    return Report(as_of, datetime.now(UTC), answers, Audit(datetime(2026, 11, 1, 8, tzinfo=UTC), 1_200, ok=True))
+    audit = Audit(datetime(2026, 11, 1, 8, tzinfo=UTC), 1_200, ok=True)
+    return Report(as_of, datetime.now(UTC), answers, audit, suspects)
 
 
 def busy_report(days_of_play: int = 24) -> Report:
@@ -89,8 +144,20 @@ def busy_report(days_of_play: int = 24) -> Report:
             {"player_class": name, "item_value": 80_000_000 // 3**place + 900}
             for place, name in enumerate(reference_economy().classes)
         ],
+        "f05_strongest_pairs": [
+            {
+                "lower_id": 100 + place * place % 23,
+                "higher_id": 200 + place * 7 % 31,
+                "trades": 120 // (1 + place),
+                "value": 9_000,
+                "two_way": place % 4 > 0,
+                "pairs": 70_000,
+            }
+            for place in range(30)
+        ],
     }
-    return report_of(rows, drawn=drawn)
+    suspects = [CASE._replace(player_id=number, score=1 - number / 200) for number in range(1, 61)]
+    return report_of(rows, drawn=drawn, suspects=Suspects([*suspects, DECIDED], searched=1_200))
 
 
 def _of_days(days: list[date]) -> Rows:
@@ -137,7 +204,23 @@ def _of_items() -> Rows:
         }
         for place, item in enumerate(reference_economy().items.values(), 1)
     ]
-    return {"q_most_traded_item": traded}
+    prices = [
+        {**price(item.item_id, item.name, 10 * item.value, thin=item.item_id % 6 == 0), "list_value": value}
+        for item in reference_economy().items.values()
+        for value in [item.value * _wave(item.item_id, 5)]
+    ]
+    flows = [
+        {
+            "item_id": item.item_id,
+            "thing": item.name,
+            "reason": "creation",
+            "given": 98_000 // place,
+            "taken": 9_000 // place,
+            "residual": 0,
+        }
+        for place, item in enumerate(reference_economy().items.values(), 1)
+    ]
+    return {"q_most_traded_item": traded, "q_price": prices, "q_faucets_and_sinks": flows}
 
 
 def _of_classes() -> Rows:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from app import lag
@@ -25,7 +26,8 @@ from jobs.report.questions import QUESTIONS
 from jobs.report.questions.question import ACCENT, INK, Question, by_day, some
 from jobs.report.reference import NOTES, is_reference
 from jobs.report.render import write_index, write_report
-from tests.reports import ROWS, STORED, report_of
+from jobs.report.suspects import Suspects, read_suspects
+from tests.reports import CASE, DRAWN, ROWS, STORED, report_of
 
 ECONOMY = reference_economy()
 EACH = pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
@@ -66,9 +68,37 @@ def test_the_answers_are_said_in_words() -> None:
     assert said["q_activity"] == "1 day; most trades on 2026-11-01, 7, by 4 players"
     assert said["q_volume"] == "200 gold of value, of which 75% only went back and forth within a day"
     assert said["q_price_index"] == "200.0 on 2026-11-02, where 2026-11-01 is 100"
+    dear, cheap = "Milk (item 6) at 1.00 times its value", "Food Package (item 5) at 0.40 times its value"
+    assert said["q_price"] == f"dearest {dear}, cheapest {cheap}"
+    flows = "given 900 gold and 77 units of items, taken back 40 and 30"
+    assert said["q_faucets_and_sinks"] == f"{flows}; players hold exactly the rest"
+    assert said["q_trade_graph"] == (
+        "5 players in 3 pairs, each with 1.2 partners in the mean; 33% of the pairs traded more than once, and in 67% "
+        "value went both ways; 60% of the players are connected with each other"
+    )
     assert said["q_lorenz"] == "the poorer half has 25.0% of all wealth, the richest tenth 19.0%"
     assert said["q_class_against_class"] == "most often banker with hunter: 9 trades"
     assert some(list("abcdefg")) == "a, b, c, d, e and 2 more"
+
+
+def test_an_answer_says_what_it_does_not_know() -> None:
+    said = {question.name: question.answer for question in QUESTIONS}
+    milk = [row for row in ROWS["q_price"] if row["item_id"] == 6]
+    assert said["q_price"](milk) == "Milk (item 6) at 1.00 times its value"
+    assert said["q_price"](ROWS["q_price"][-2:]) == "none: no item that has a value had five sales on a day"
+    graph = {**ROWS["q_trade_graph"][0], "largest_component_share": None}
+    assert said["q_trade_graph"]([graph]).endswith("value went both ways")
+    lost = [{**row, "residual": 1} for row in ROWS["q_faucets_and_sinks"]]
+    assert said["q_faucets_and_sinks"](lost).endswith("of 3 things players hold ANOTHER amount")
+
+
+def test_the_network_has_a_line_for_each_pair_whose_colour_says_whether_value_went_both_ways() -> None:
+    (question,) = (each for each in QUESTIONS if each.name == "q_trade_graph")
+    axes = Figure().subplots()
+    question.draw(axes, DRAWN["f05_strongest_pairs"])
+    assert [to_hex(patch.get_edgecolor()) for patch in axes.patches] == [ACCENT, INK]
+    assert {text.get_text() for text in axes.texts} == {"1", "2", "7"}
+    assert axes.get_xlabel().startswith("players by id; the 2 of 3 pairs with most trades")
 
 
 def test_a_report_is_html_json_and_csv_with_a_picture_of_each_question_and_names_that_do_no_harm(
@@ -86,6 +116,61 @@ def test_a_report_is_html_json_and_csv_with_a_picture_of_each_question_and_names
     assert (said["waiting"], said["audit"]["ok"], said["headlines"]["trades"]) == (5, True, 10_000)
     rows = list(csv.DictReader((tmp_path / "q_trades.csv").read_text().splitlines()))
     assert rows == [{"trades": "10000", "refused": "12"}]
+
+
+def test_suspects_stand_with_their_evidence_and_what_was_decided_and_that_a_suspicion_is_no_proof(
+    tmp_path: Path,
+) -> None:
+    html, data = write_report(report_of(ROWS), tmp_path)
+    page = html.read_text()
+    section = page[page.index('<section id="suspects">') : page.index('<section id="q_trades">')]
+    assert "2 players are suspected, of what had happened up to event 1,200; 1 of 2 still to be decided" in section
+    assert section.index("Player 7: wash trading, 0.97") < section.index("Player 9: botting, 0.60")
+    assert "&lt;b&gt;9 lots&lt;/b&gt; came straight back" in section
+    trades = "6 trades: 1,003, 1,005, 1,007, 1,009, 1,011 and 1 more"
+    assert f"Since 2026-11-01 08:00 UTC; {trades}; not decided yet." in section
+    assert "1 trade: 4; dismissed by ann: asleep at night." in section
+    assert "A suspicion is no proof" in section
+    assert "where s.realm = &#39;main&#39;" in section
+    first, second = csv.DictReader((tmp_path / "suspects.csv").read_text().splitlines())
+    assert (first["player_id"], first["trades"], first["verdict"]) == ("7", "6", "")
+    assert first["trade_sequences"] == "1003 1005 1007 1009 1011 1013"
+    assert (first["since"], second["reason"]) == ("2026-11-01 08:00:00+00:00", "asleep at night")
+    said = json.loads(data.read_text())["suspects"]
+    assert [case["player_id"] for case in said["cases"]] == [7, 9]
+    assert (said["cases"][0]["trades"], said["searched"]) == (CASE.trades, 1_200)
+
+
+def test_the_gravest_suspicions_stand_openly_and_the_page_is_bounded(tmp_path: Path) -> None:
+    many = Suspects([CASE._replace(player_id=number) for number in range(1, 61)], searched=1_200)
+    page = write_report(report_of(ROWS, suspects=many), tmp_path)[0].read_text()
+    assert "<summary>55 more, up to 50 shown</summary>" in page
+    assert page.index("Player 5: ") < page.index("55 more") < page.index("Player 6: ") < page.index("Player 50: ")
+    assert "Player 51: " not in page
+    assert len((tmp_path / "suspects.csv").read_text().splitlines()) == 61
+
+
+@pytest.mark.parametrize(
+    ("suspects", "said", "is_known"),
+    [
+        (Suspects(), "nobody has looked yet", True),
+        (Suspects(searched=9), "nobody is suspected, of what had happened up to event 9", True),
+        (Suspects(unknown="the catalog does not serve"), "not known: the catalog does not serve", False),
+    ],
+)
+def test_that_nobody_is_suspected_or_looked_or_that_it_is_not_known_is_said_plainly(
+    tmp_path: Path, suspects: Suspects, said: str, is_known: bool
+) -> None:
+    html, data = write_report(report_of(ROWS, suspects=suspects), tmp_path)
+    assert f'<p class="answer">{said}</p>' in html.read_text()
+    assert json.loads(data.read_text())["suspects"]["cases"] == ([] if is_known else None)
+
+
+def test_a_report_is_made_though_the_desk_cannot_be_reached_and_one_of_the_past_does_not_ask_it() -> None:
+    settings = load_settings({"CATALOG_URL": "postgresql://haggle@127.0.0.1:1/catalog"})
+    assert "the catalog's PostgreSQL at 127.0.0.1 does not serve" in read_suspects(settings).text
+    past = read_suspects(settings, Past(occurred_by=datetime(2026, 11, 1, tzinfo=UTC)))
+    assert past.text == "not known: this is a report of the past, and only today's suspects are kept"
 
 
 def test_nothing_of_a_page_comes_from_elsewhere_and_its_figures_are_named_and_have_the_colours_of_the_page(
@@ -127,7 +212,7 @@ def test_the_same_data_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_report(report_of(ROWS), tmp_path / name)
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert len(files) == len(QUESTIONS) + 2
+    assert len(files) == len(QUESTIONS) + 3
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
