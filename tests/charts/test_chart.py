@@ -319,7 +319,11 @@ def test_the_job_that_docs_tell_to_make_of_a_cron_job_is_that_pod_with_another_c
             {"trino", "catalog", "relay", "streams"},
             {"TRINO_URL", "CATALOG_URL", "RELAY_HOST", "STREAMS_HOST"},
         ),
-        ("report", {"engine", "trino", "relay", "streams"}, {"ENGINE_URL", "TRINO_URL", "RELAY_HOST", "STREAMS_HOST"}),
+        (
+            "report",
+            {"engine", "trino", "catalog", "relay", "streams"},
+            {"ENGINE_URL", "TRINO_URL", "CATALOG_URL", "RELAY_HOST", "STREAMS_HOST"},
+        ),
     ],
 )
 def test_a_pod_that_any_command_of_haggle_may_run_in_reaches_what_the_command_needs(

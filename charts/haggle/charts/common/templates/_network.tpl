@@ -53,6 +53,7 @@ report:
   trino: [8080]
   relay: [9100]
   streams: [9101]
+  catalog: [5432]
 suspects:
   trino: [8080]
   relay: [9100]
