@@ -171,6 +171,24 @@ def test_figures_count_by_second_by_diversity_and_by_class_in_each_realm(events:
     ]
 
 
+def test_the_strongest_pairs_are_thirty_of_each_realm_those_with_most_trades_and_then_most_value(
+    events: Events,
+) -> None:
+    def pays(player: int, gold: int = 0) -> SideAfter:
+        return settled(side(player, gold=gold), state(2))
+
+    events.insert(
+        *(accepted(player, pays(player, 1), pays(99)) for player in range(1, 32)),
+        accepted(40, pays(99), pays(5, 1)),
+        accepted(41, pays(8, 7), pays(9, 1)),
+        accepted(1, pays(1, 1), pays(2), realm="other"),
+    )
+    rows = events.ask("figures/f05_strongest_pairs")
+    assert rows[0] == ["other", 1, 2, 1, 1, False, 1]
+    assert rows[1:4] == [["r", 5, 99, 2, 2, False, 32], ["r", 8, 9, 1, 8, True, 32], ["r", 1, 99, 1, 1, False, 32]]
+    assert len(rows) == 1 + 30
+
+
 def test_a_report_shows_the_rows_of_its_realm_in_their_order(events: Events) -> None:
     events.insert(
         accepted(1, giving(1, {5: 1}), giving(2, {6: 2})),

@@ -15,6 +15,7 @@ from jobs.economy.suspect import Suspect
 from jobs.lake.cut import Cut
 from jobs.lake.trino import Lake
 from jobs.local.stack import Stack
+from jobs.report.suspects import read_suspects, sql_of
 
 pytestmark = pytest.mark.stack
 
@@ -33,16 +34,29 @@ def suspect(player_id: int, cheat: Cheat = Cheat.BOTTING, score: float = 0.7) ->
 
 def test_suspects_are_kept_with_their_trades_and_sql_can_ask_for_them(settings: Settings) -> None:
     with open_desk(settings) as desk:
+        assert desk.searched() is None
         desk.put([suspect(1), suspect(2, Cheat.WASH_TRADING, 0.9)], Cut(settings.realm, 77))
         assert [(case.player_id, case.cheat, case.trades) for case in desk.cases()] == [
             (2, "wash_trading", [3, 5]),
             (1, "botting", [3, 5]),
         ]
+        assert desk.searched() == 77
     rows = Lake(settings).run(
         "select player_id, cheat, trades, sequence from ledger.haggle.suspects where realm = ? order by 1",
         (settings.realm,),
     )
     assert rows.rows == [[1, "botting", [3, 5], 77], [2, "wash_trading", [3, 5], 77]]
+
+
+def test_a_report_shows_who_is_on_the_desk_and_trino_answers_the_sql_that_stands_beside_it(settings: Settings) -> None:
+    assert read_suspects(settings).text == "nobody has looked yet"
+    with open_desk(settings) as desk:
+        desk.put([suspect(1)], Cut(settings.realm, 77))
+        desk.review(1, Review(Cheat.BOTTING, Decision.DISMISSED, "ann", "asleep at night"))
+    shown = read_suspects(settings)
+    assert (shown.searched, [case.verdict for case in shown.cases]) == (77, ["dismissed"])
+    (row,) = Lake(settings).run(sql_of(settings.realm)).records()
+    assert (row["player_id"], row["trades"], row["reviewer"]) == (1, [3, 5], "ann")
 
 
 def test_another_search_replaces_whom_nobody_has_decided_about_and_keeps_when_they_were_found(
@@ -55,6 +69,7 @@ def test_another_search_replaces_whom_nobody_has_decided_about_and_keeps_when_th
         desk.put([suspect(1, score=0.8), suspect(4)], Cut(settings.realm, 20))
         cases = {case.player_id: case for case in desk.cases()}
         assert cases.keys() == {1, 3, 4}
+        assert desk.searched() == 20
         assert (cases[1].score, cases[1].found_at) == (0.8, found_at[1])
         assert (cases[3].verdict, cases[3].reviewer, cases[3].reason) == ("dismissed", "ann", "a shared account")
 
