@@ -43,7 +43,7 @@ def _draw(axes: "Axes", rows: Rows) -> None:
     axes.xaxis.set_major_formatter(lambda number, _: f"{abs(number):,.0f}")
     axes.tick_params(axis="y", labelsize=8)
     axes.set_xlabel(f"units, of {'all' if len(most) == len(given) else f'the {len(most)} busiest'} items")
-    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 
 
 QUESTION: Final = Question("q_faucets_and_sinks", _answer, _draw)

@@ -75,7 +75,7 @@ def _draw(axes: "Axes", rows: Rows) -> None:
         axes.annotate(price.name, at, xytext=offset, textcoords="offset points", fontsize=8, **place)
     axes.set_xlabel("value of a unit, gold (logarithmic)")
     axes.set_ylabel("price of a unit, gold")
-    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8)
 
 
 def _dots(axes: "Axes", prices: list[_Price], label: str, fill: str) -> None:

@@ -95,7 +95,7 @@ def _turned(x: float, y: float) -> dict[str, Any]:
 def _explain(axes: "Axes") -> None:
     for colour, label in ((INK, "value went both ways"), (ACCENT, "only one way")):
         axes.plot([], [], color=colour, linewidth=2, label=label)
-    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
 
 
 QUESTION: Final = Question("q_trade_graph", _answer, _draw, figure="f05_strongest_pairs")
