@@ -196,6 +196,10 @@ generate: $(INSTALLED) ## write the files that are derived from the contract and
 	@$(BIN)/python charts/generate.py
 	@$(BIN)/python charts/volumes.py
 
+.PHONY: pictures
+pictures: $(INSTALLED) ## take the README's pictures of a game on real servers (needs Chromium)
+	@$(BIN)/python docs/pictures.py
+
 .PHONY: lock
 lock: $(INSTALLED) ## pin the newest allowed dependencies, with hashes
 	@$(BIN)/uv pip compile $(COMPILE) pyproject.toml -o requirements/engine.lock

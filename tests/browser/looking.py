@@ -1,5 +1,6 @@
 """How tests look at a page: as a phone or a desktop shows it, light or dark, and as it is printed."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -7,12 +8,14 @@ from typing import Any, Literal, NamedTuple
 
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests import ROOT
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
+NO_BROWSER = "no browser is on PATH; install one, such as with `sudo apt-get install chromium`"
 Colour = tuple[int, int, int]
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 class Look(NamedTuple):
@@ -38,6 +41,20 @@ class Seen(NamedTuple):
     page: Page
     requests: list[str]
     complaints: list[str]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser | None]:
+    """The machine's own browser, without a window; None if it has none."""
+    path = next(filter(None, map(shutil.which, _NAMES)), None)
+    if path is None:
+        yield None
+        return
+    with sync_playwright() as playwright:
+        # a container has no GPU, and little of /dev/shm
+        browser = playwright.chromium.launch(executable_path=path, args=["--disable-gpu", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser
 from werkzeug.serving import make_server
 
-from app.settings import Settings
+from app.settings import load_settings
 from jobs.report.questions import QUESTIONS
 from jobs.report.render import write_index, write_report
 from jobs.report.serve import create_app
@@ -33,6 +33,7 @@ from tests.browser.looking import (
 from tests.reports import busy_report
 
 LEAST_TEXT_PX = 9
+READ_KEY = "a-key-that-only-reads"
 EACH_LOOK = pytest.mark.parametrize("look", LOOKS, ids=str)
 EACH_PAGE = pytest.mark.parametrize("page_name", ["report", "index"])
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
@@ -158,9 +159,8 @@ def test_on_paper_each_figure_stands_on_one_page_with_its_answer_and_says_where_
 @pytest.fixture
 def served(pages: dict[str, Path]) -> Iterator[str]:
     """The shelf as it is served, with all its headers."""
-    server = make_server(
-        "127.0.0.1", 0, create_app(Settings(authentication="off", report_shelf=str(pages["index"].parent)))
-    )
+    settings = load_settings({"REPORT_SHELF": str(pages["index"].parent), "READ_KEYS": READ_KEY})
+    server = make_server("127.0.0.1", 0, create_app(settings))
     thread = Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.port}"
@@ -174,7 +174,8 @@ def test_a_page_looks_served_as_it_looks_as_a_file_and_leads_to_all_others(
 ) -> None:
     with looking_at(browser, look, pages["report"].as_uri()) as seen:
         as_file = screenshot(seen.page, f"report-{look}")
-    with looking_at(browser, look, f"{served}/") as seen:
+    login: Any = {"username": "anybody", "password": READ_KEY}
+    with looking_at(browser, look, f"{served}/", http_credentials=login) as seen:
         assert seen.page.url == f"{served}/newest/report.html"
         assert screenshot(seen.page, f"report-served-{look}").tobytes() == as_file.tobytes()
         seen.page.get_by_text("All reports").click()

@@ -97,7 +97,7 @@ def dates(axes: "Axes") -> None:
     # imported only now: who only asks needs no figures
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415
 
-    locator: Any = AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(minticks=2, maxticks=6)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC))  # type: ignore[no-untyped-call]
 
@@ -107,7 +107,7 @@ def legend(axes: "Axes") -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 
 
-def short(number: float, _place: float | None = None) -> str:
+def short(number: float, _place: float = 0) -> str:
     """A number in a few characters: 950, 7.5k, 12M."""
     for size, name in _SIZES:
         if abs(number) >= size:
