@@ -17,7 +17,6 @@ from typing import Final
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from app.errors import HaggleError
 from app.settings import load_settings
 from jobs.local.stack import Stack
 from tests.browser.looking import NO_BROWSER, chromium
@@ -34,30 +33,31 @@ _COLOURS: Final = 128
 def main() -> None:
     """Starts the servers, plays, and takes a picture of the live page meanwhile, and of the report in the end."""
     _FOLDER.mkdir(exist_ok=True)
-    report = _HOME.absolute() / "report"
-    with chromium() as browser, _servers() as live_url:
+    with chromium() as browser:
         if browser is None:
-            raise HaggleError(NO_BROWSER)
-        game = subprocess.Popen(_command(*_GAME))
-        with _opened(browser, live_url) as page:
-            time.sleep(_PLAYED_S)
-            _take(page, "live")
-        if game.wait():
-            raise HaggleError("the game ended too early")
-        _haggle("audit")
-        _haggle("report", "--folder", str(report))
-        with _opened(browser, (report / "report.html").as_uri()) as page:
-            _take(page, "report")
+            sys.exit(NO_BROWSER)
+        try:
+            _haggle("up")
+            _take_all(browser)
+        finally:
+            _haggle("reset", "--yes")
 
 
-@contextmanager
-def _servers() -> Iterator[str]:
-    """The servers, while they run; gives the address of the live page."""
-    try:
-        _haggle("up")
-        yield Stack(_HOME, load_settings(os.environ)).settings().engine_url + "/live"
-    finally:
-        _haggle("reset", "--yes")
+def _take_all(browser: Browser) -> None:
+    with subprocess.Popen(_command(*_GAME)) as game, _opened(browser, _engine_url() + "/live") as page:
+        time.sleep(_PLAYED_S)
+        _take(page, "live")
+    if game.returncode:
+        sys.exit("the game did not end well, so there is nothing to show")
+    _haggle("audit")
+    report = _HOME.absolute() / "report"
+    _haggle("report", "--folder", str(report))
+    with _opened(browser, (report / "report.html").as_uri()) as page:
+        _take(page, "report")
+
+
+def _engine_url() -> str:
+    return Stack(_HOME, load_settings(os.environ)).settings().engine_url
 
 
 def _haggle(*words: str) -> None:
