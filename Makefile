@@ -106,7 +106,7 @@ k8s-simulate: ## start a simulation Job and follow it
 .PHONY: k8s-report
 k8s-report: ## ask the business questions now
 	$(KUBECTL) create job --from=cronjob/$(RELEASE)-report report-$(STAMP)
-	$(KUBECTL) wait --for=condition=Complete job/report-$(STAMP) --timeout 5m
+	$(KUBECTL) wait --for=condition=Complete job/report-$(STAMP) --timeout 10m
 	$(KUBECTL) logs job/report-$(STAMP)
 
 .PHONY: k8s-test

@@ -72,14 +72,14 @@ def test_a_simulation_of_ten_thousand_trades_comes_into_the_report(installation:
     log = installation.finish_job("play", 300)
     assert f"{TRADES:,} of {TRADES:,} trades" in log
     FIGURES.append((f"{TRADES:,} trades by a Job", f"{time.monotonic() - started:.0f} s"))
-    wait_until(lambda: _trades_in_a_new_report(installation) == TRADES, 300, "the report has all trades", pause_s=0)
+    wait_until(lambda: _trades_in_a_new_report(installation) == TRADES, 900, "the report has all trades", pause_s=0)
     FIGURES.append(("start of that Job to its answers in the report", f"{time.monotonic() - started:.0f} s"))
 
 
 def _trades_in_a_new_report(installation: Release) -> int:
     name = f"report-{uuid.uuid4().hex[:8]}"
     installation.start_job("report", name)
-    installation.finish_job(name, 300)
+    installation.finish_job(name, 600)
     report = json.loads(installation.probe("cat", "/reports/newest/report.json"))
     assert report["waiting"] is not None
     # No row for a realm of which nothing has landed yet.
