@@ -31,7 +31,7 @@ from jobs.lake.questions import stored_questions
 from jobs.simulate.plan import plan_players
 from tests.economy import CLASSES, ECONOMY, ITEMS
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 PLAYERS = 1_000
 TRADES = 10_000
