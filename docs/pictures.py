@@ -24,8 +24,10 @@ from tests.browser.looking import NO_BROWSER, chromium
 _FOLDER: Final = Path(__file__).parent / "pictures"
 _HOME: Final = Path(".haggle-pictures")
 _GAME: Final = ("simulate", "--trades", "10000", "--offers", "300", "--rate", "150")
-_PLAYED_S: Final = 40
-"""Seconds into the game after which the live page has something to show, and the game still goes on."""
+_PLAYERS_S: Final = 300
+"""Longest time, in seconds, until the first trade: the players are created before."""
+_PLAYED_S: Final = 30
+"""Seconds of trades after which the live page has something to show, and the game still goes on."""
 _WIDTH_PX, _HEIGHT_PX = 1280, 900
 _COLOURS: Final = 128
 
@@ -45,6 +47,7 @@ def main() -> None:
 
 def _take_all(browser: Browser) -> None:
     with subprocess.Popen(_command(*_GAME)) as game, _opened(browser, _engine_url() + "/live") as page:
+        page.wait_for_selector("#trades tr", timeout=1_000 * _PLAYERS_S)
         time.sleep(_PLAYED_S)
         _take(page, "live")
     if game.returncode:
