@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from jobs.report.questions.question import ACCENT, INK, Question, Rows
+from jobs.report.questions.question import ACCENT, INK, Question, Rows, grow, legend, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,10 +40,11 @@ def _draw(axes: "Axes", rows: Rows) -> None:
     upwards = most[::-1]
     axes.barh(upwards, [given[name] for name in upwards], color=INK, label="given")
     axes.barh(upwards, [-taken[name] for name in upwards], color=ACCENT, label="taken back")
-    axes.xaxis.set_major_formatter(lambda number, _: f"{abs(number):,.0f}")
-    axes.tick_params(axis="y", labelsize=8)
+    grow(axes, len(most))
+    axes.margins(y=0.02)
+    axes.xaxis.set_major_formatter(lambda number, _: short(abs(number)))
     axes.set_xlabel(f"units, of {'all' if len(most) == len(given) else f'the {len(most)} busiest'} items")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    legend(axes)
 
 
 QUESTION: Final = Question("q_faucets_and_sinks", _answer, _draw)

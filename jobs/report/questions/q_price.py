@@ -72,10 +72,10 @@ def _draw(axes: "Axes", rows: Rows) -> None:
         place: Any = {"ha": "right", "va": "bottom"} if price.value > middle else {"ha": "left", "va": "top"}
         offset = (-4, 3) if price.value > middle else (4, -3)
         at = (price.value, price.price)
-        axes.annotate(price.name, at, xytext=offset, textcoords="offset points", fontsize=8, **place)
+        axes.annotate(price.name, at, xytext=offset, textcoords="offset points", fontsize=9, **place)
     axes.set_xlabel("value of a unit, gold (logarithmic)")
     axes.set_ylabel("price of a unit, gold")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=9, columnspacing=1)
 
 
 def _dots(axes: "Axes", prices: list[_Price], label: str, fill: str) -> None:

@@ -43,9 +43,9 @@ def _draw(axes: "Axes", rows: Rows) -> None:
         axes.add_patch(_arc(one, other, color=INK if row["two_way"] else ACCENT, linewidth=width, alpha=0.7))
     for player_id, (x, y) in places.items():
         axes.plot(x, y, color=INK, marker="o", markersize=3)
-        axes.annotate(str(player_id), (1.04 * x, 1.04 * y), fontsize=7, va="center", **_turned(x, y))
+        axes.annotate(str(player_id), (1.04 * x, 1.04 * y), fontsize=9, va="center", **_turned(x, y))
     axes.set_aspect("equal")
-    axes.margins(0.12)
+    axes.margins(0.18)
     axes.set_frame_on(False)
     axes.set_xticks([])
     axes.set_yticks([])
