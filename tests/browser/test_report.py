@@ -138,7 +138,7 @@ def test_on_paper_each_figure_stands_on_one_page_with_its_answer_and_says_where_
 ) -> None:
     with looking_at(browser, DESKTOP, pages["report"].as_uri()) as seen:
         figures = seen.page.evaluate(TEXTS)
-        answers = seen.page.locator(".answer").all_inner_texts()
+        answers = seen.page.locator("section:has(svg) .answer").all_inner_texts()
         rows = {each.name: seen.page.locator(f"#{each.name} tbody tr").count() for each in QUESTIONS}
         paper = seen.page.pdf(path=SCREENSHOTS / "report.pdf", format="A4")
     document = pypdfium2.PdfDocument(paper)
