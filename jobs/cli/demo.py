@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 DEMO_HOME: Final = Path(".haggle-demo")
 _LANDING_TIMEOUT_S: Final = 120
-_SQL: Final = "select status, count(*) from trades group by status"
+_SQL: Final = "select status, count(*) as trades from trades group by status"
 
 
 @cli.command()
