@@ -42,6 +42,16 @@ class Scope(Flag):
 ALL: Final = Scope.READ | Scope.TRADE | Scope.ADJUST | Scope.REPORT | Scope.ADMIN
 
 
+_SCOPES: Final = {
+    "read_keys": Scope.READ,
+    "report_keys": Scope.READ | Scope.REPORT,
+    "trade_keys": Scope.READ | Scope.TRADE,
+    "adjust_keys": Scope.READ | Scope.ADJUST,
+    "service_keys": ALL,
+}
+"""What the keys of each setting may do."""
+
+
 class Caller(NamedTuple):
     """Who is calling: a player, or with None the game server, told apart by its key."""
 
@@ -68,8 +78,8 @@ class ServiceKeys:
     """The service keys of the settings; raises SettingsError if one is too short."""
 
     def __init__(self, settings: Settings) -> None:
-        for variable in ("SERVICE_KEYS", "TRADE_KEYS", "ADJUST_KEYS", "READ_KEYS", "REPORT_KEYS"):
-            _check(variable, getattr(settings, variable.lower()), _SERVICE_KEY_LENGTH, may_lack=True)
+        for setting in _SCOPES:
+            _check(setting.upper(), getattr(settings, setting), _SERVICE_KEY_LENGTH, may_lack=True)
         self._callers = _services(settings)
         self._seen: set[str] = set()
 
@@ -140,14 +150,8 @@ class Authenticator:
 def _services(settings: Settings) -> dict[bytes, Caller]:
     """Each service key, with whom it shows; one that stands in several settings may do what each of them says."""
     scopes: dict[str, Scope] = {}
-    for text, scope in (
-        (settings.read_keys, Scope.READ),
-        (settings.report_keys, Scope.READ | Scope.REPORT),
-        (settings.trade_keys, Scope.READ | Scope.TRADE),
-        (settings.adjust_keys, Scope.READ | Scope.ADJUST),
-        (settings.service_keys, ALL),
-    ):
-        for key in _keys(text):
+    for setting, scope in _SCOPES.items():
+        for key in _keys(getattr(settings, setting)):
             scopes[key] = scopes.get(key, scope) | scope
     return {key.encode(): Caller(None, f"service:{_key_id(key)}", scope) for key, scope in scopes.items()}
 

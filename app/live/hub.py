@@ -4,6 +4,7 @@ A viewer that is slow misses snapshots, and holds up nobody. The streams are ask
 their own panel is old, and no other.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from threading import Condition, Thread
@@ -20,6 +21,7 @@ from app.live.snapshot import Snapshots
 from app.settings import Settings
 from app.store import Store
 
+_log = logging.getLogger(__name__)
 _INTERVAL_S: Final = 0.9
 """A little less than a second, so that a trade is seen within one."""
 _LEAST_PAUSE_S: Final = 0.1
@@ -85,13 +87,19 @@ class Hub:
         self._snapshots = Snapshots(self._settings, self._store)
         while self._is_watched():
             started = time.monotonic()
-            live = self._snapshots.make(self._streams.lag())
-            event = _event(live)
-            with self._changed:
-                self._live, self._event = live, event
-                self._number += 1
-                self._changed.notify_all()
+            try:
+                self._show(self._snapshots.make(self._streams.lag()))
+            except Exception:  # noqa: BLE001 - logged, and tried again
+                # a defect: who looks would otherwise wait for a thread that is gone
+                _log.exception("no snapshot could be made")
             time.sleep(max(_LEAST_PAUSE_S, _INTERVAL_S - (time.monotonic() - started)))
+
+    def _show(self, live: Live) -> None:
+        event = _event(live)
+        with self._changed:
+            self._live, self._event = live, event
+            self._number += 1
+            self._changed.notify_all()
 
     def _is_watched(self) -> bool:
         with self._changed:
@@ -142,8 +150,10 @@ class _Streams:
         return self._said
 
     def _ask(self) -> None:
-        self._said = read_lag_of_streams(self._settings)
-        self._due_at = time.monotonic() + _ASK_INTERVAL_S
+        try:
+            self._said = read_lag_of_streams(self._settings)
+        finally:
+            self._due_at = time.monotonic() + _ASK_INTERVAL_S
 
 
 def _event(live: Live) -> bytes:

@@ -11,7 +11,7 @@ from app.store.keys import Keys
 from app.store.layout import event_texts, read_events
 
 _ENTRIES_PER_READ: Final = 256
-_FIRST_ENTRIES: Final = 8
+_FIRST_ENTRIES: Final = 1
 
 
 class Backlog(NamedTuple):

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 
 from app.errors import Unavailable
 from app.http.app import create_app
+from app.live.snapshot import Snapshots
 from app.settings import Settings
 from app.store import Store
 from tests.conftest import SERVICE_KEY, Redis, client_of, settings_of, wait_until
@@ -60,6 +61,18 @@ def test_a_snapshot_says_what_was_decided_what_waits_and_what_jobs_have_found(pl
     assert "streams" in found["missing"]
     assert found["audit"] == FINDING
     assert found["report"] is None
+
+
+def test_of_more_events_than_are_looked_at_the_counts_are_estimates_and_it_is_said(players: FlaskClient) -> None:
+    services = players.application.extensions["haggle"]
+    snapshots = Snapshots(services.settings, services.store)
+    snapshots.make(None)
+    for _ in range(400):
+        trade(players)
+    live = snapshots.make(None)
+    assert 50 <= live.looked_at_percent < 100
+    # once the second in which the last was decided is over
+    wait_until(lambda: abs(sum(second.accepted for second in snapshots.curve()) - 400) <= 5)
 
 
 def test_what_a_job_has_found_is_in_the_metrics(client: FlaskClient) -> None:

@@ -1,6 +1,6 @@
 """What the live page is told: counts, prices and words of the newest events; who gets a place, and until when."""
 
-import time
+import threading
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from app.live.game import KEPT_S, Game
 from app.live.hub import Hub
 from app.live.shapes import Live
 from app.settings import load_settings
+from tests.conftest import wait_until
 
 ECONOMY = reference_economy()
 STATE = State(version=2, gold=1, item_units=1, distinct_items=1, item_value=1, items=[])
@@ -157,10 +158,25 @@ def test_one_snapshot_serves_all_viewers_and_none_is_made_while_nobody_looks(qui
     assert events[0][0].startswith(b'data: {"at":')
     for viewer in viewers:
         viewer.close()
-    time.sleep(0.3)
-    made = Snapshots.made
-    time.sleep(0.3)
-    assert Snapshots.made == made
+    wait_until(lambda: not [thread for thread in threading.enumerate() if "_run" in thread.name])
+    assert Snapshots.made <= 3 * 4 + 3
+
+
+def test_a_snapshot_that_could_not_be_made_is_in_the_log_and_the_next_ones_are_shown(
+    quick_hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make, tries = Snapshots.make, iter(range(100))
+
+    def break_once(self: Snapshots, *given: Any) -> Any:
+        if next(tries) == 0:
+            raise KeyError("a defect")
+        return make(self, *given)
+
+    monkeypatch.setattr(Snapshots, "make", break_once)
+    viewer = quick_hub.watch(lambda: False)
+    assert next(viewer).startswith(b"data: ")
+    viewer.close()
+    assert "no snapshot could be made" in caplog.text
 
 
 def test_a_viewer_beyond_the_bound_is_refused_and_a_place_is_given_back_once_though_it_was_never_used(

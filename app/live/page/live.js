@@ -1,7 +1,6 @@
 // The live page: reads /v1/live as server-sent events, over fetch since an EventSource can send no key, and shows each.
 "use strict";
 
-const KEPT_S = 300;
 const SILENT_MS = 5000; // a snapshot or a comment comes every two seconds
 const LONGEST_PAUSE_MS = 10000;
 const byId = (id) => document.getElementById(id);
@@ -10,6 +9,7 @@ const short = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1 });
 const seconds = new Map(); // the curve: trades by second
 let chart = null;
 let heardAt = 0;
+let keptS = 0; // as many as the first snapshot has
 
 // ---------------------------------------------------------------- the connection
 
@@ -120,8 +120,9 @@ function showAudit(audit, now) {
 }
 
 function showCurve(newest) {
+  keptS = Math.max(keptS, newest.length);
   for (const second of newest) seconds.set(second.at, second);
-  const kept = [...seconds.keys()].sort((a, b) => a - b).slice(-KEPT_S);
+  const kept = [...seconds.keys()].sort((a, b) => a - b).slice(-keptS);
   for (const at of seconds.keys()) if (at < kept[0]) seconds.delete(at);
   const data = [kept, kept.map((at) => seconds.get(at).accepted), kept.map((at) => seconds.get(at).refused)];
   if (chart) chart.setData(data);
