@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -17,14 +16,13 @@ from kafka.admin import KafkaAdminClient
 from app.settings import Settings
 from jobs.local.java import JavaParts
 from jobs.local.servers import PORTS, Site, processes
+from jobs.local.stack import free_ports
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody listens on; none of those that the kernel gives to sockets of other tests."""
+    (port,) = free_ports(1)
+    return port
 
 
 class Kafka:

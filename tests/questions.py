@@ -325,6 +325,27 @@ def _fisher(both: list[tuple[tuple[int, float], tuple[int, float]]]) -> float:
     return math.sqrt(laspeyres * paasche)
 
 
+def _item_flows(past: Past) -> Iterator[Row]:
+    given, taken, away, into = (Counter[tuple[int, str]]() for _ in range(4))
+    for event in past.of(PlayerCreated, PlayerAdjusted):
+        player_class = past.class_of(event.player_id)
+        got = event.state.items if isinstance(event, PlayerCreated) else event.given.items
+        for line in got:
+            given[line.item_id, player_class] += line.quantity
+        for line in () if isinstance(event, PlayerCreated) else event.taken.items:
+            taken[line.item_id, player_class] += line.quantity
+    for trade in past.trades:
+        for giver, taker in (_sides(trade), _sides(trade)[::-1]):
+            for line in giver.items:
+                away[line.item_id, past.class_of(giver.player_id)] += line.quantity
+                into[line.item_id, past.class_of(taker.player_id)] += line.quantity
+    for key in sorted({*given, *taken, *away, *into}):
+        item, player_class = key
+        net = into[key] - away[key]
+        row = [item, past.names.get(item), player_class, given[key], taken[key], away[key], into[key]]
+        yield [*row, net, given[key] - taken[key] + net]
+
+
 def _item_velocity(past: Past) -> Iterator[Row]:
     traded = Counter[int]()
     for trade in past.trades:
@@ -607,6 +628,7 @@ QUESTIONS: Final[dict[str, Callable[[Past], Iterator[Row]]]] = {
     "q_dormant_wealth": _dormant_wealth,
     "q_faucets_and_sinks": _faucets_and_sinks,
     "q_gifts": _gifts,
+    "q_item_flows": _item_flows,
     "q_item_velocity": _item_velocity,
     "q_lorenz": _lorenz,
     "q_money_supply": _money_supply,

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 from app.contract.economy import reference_economy
-from jobs.economy.desk import Case
+from jobs.economy.desk import Case, Search
 from jobs.lake.cut import Cut
 from jobs.lake.moment import Moment
 from jobs.lake.questions import stored_questions
@@ -33,12 +33,28 @@ CASE = Case(
 DECIDED = CASE._replace(
     player_id=9, cheat="botting", score=0.6, trades=[4], verdict="dismissed", reviewer="ann", reason="asleep at night"
 )
-SUSPECTS = Suspects([CASE, DECIDED], searched=1_200)
+SEARCH = Search(1_200, datetime(2026, 11, 2, 6, tzinfo=UTC))
+SUSPECTS = Suspects([CASE, DECIDED], search=SEARCH)
 
 
 def price(item_id: int, name: str, gold: int, *, thin: bool, value: float = 10.0) -> dict[str, Any]:
     """Ten units of an item, sold in a day."""
     return {"item_id": item_id, "name": name, "gold": gold, "units": 10, "list_value": value, "thin": thin}
+
+
+def flow(item_id: int, name: str | None, player_class: str, given: int, *, net: int) -> dict[str, Any]:
+    """An item that trades moved 100 units of, to and from a class."""
+    return {
+        "item_id": item_id,
+        "name": name,
+        "player_class": player_class,
+        "given": given,
+        "taken": 3,
+        "traded_away": 50 - net // 2,
+        "traded_in": 50 + net // 2,
+        "net_traded": net,
+        "remaining": given - 3 + net,
+    }
 
 
 ROWS: Rows = {
@@ -84,6 +100,12 @@ ROWS: Rows = {
         {"item_id": 5, "thing": "Food Package", "given": 70, "taken": 0, "residual": 0},
         {"item_id": 5, "thing": "Food Package", "given": 0, "taken": 30, "residual": 0},
         {"item_id": 6, "thing": None, "given": 7, "taken": 0, "residual": 0},
+    ],
+    "q_item_flows": [
+        flow(5, "Food Package", "farmer", 70, net=-40),
+        flow(5, "Food Package", "banker", 0, net=30),
+        flow(5, "Food Package", "hunter", 0, net=10),
+        flow(6, None, "farmer", 7, net=0),
     ],
     "q_trade_graph": [
         {
@@ -157,7 +179,7 @@ def busy_report(days_of_play: int = 24) -> Report:
         ],
     }
     suspects = [CASE._replace(player_id=number, score=1 - number / 200) for number in range(1, 61)]
-    return report_of(rows, drawn=drawn, suspects=Suspects([*suspects, DECIDED], searched=1_200))
+    return report_of(rows, drawn=drawn, suspects=Suspects([*suspects, DECIDED], search=SEARCH))
 
 
 def _of_days(days: list[date]) -> Rows:
@@ -220,7 +242,13 @@ def _of_items() -> Rows:
         }
         for place, item in enumerate(reference_economy().items.values(), 1)
     ]
-    return {"q_most_traded_item": traded, "q_price": prices, "q_faucets_and_sinks": flows}
+    classes = list(reference_economy().classes)
+    between = [
+        flow(item.item_id, item.name, player_class, 90_000 // (place + at), net=(at - 2) * 9_000 // place)
+        for place, item in enumerate(reference_economy().items.values(), 1)
+        for at, player_class in enumerate(classes)
+    ]
+    return {"q_most_traded_item": traded, "q_price": prices, "q_faucets_and_sinks": flows, "q_item_flows": between}
 
 
 def _of_classes() -> Rows:

@@ -53,6 +53,13 @@ class Review(NamedTuple):
     reason: str
 
 
+class Search(NamedTuple):
+    """A look at everything: up to which event, and when."""
+
+    sequence: int
+    at: datetime
+
+
 _CASES = """
 select
     s.player_id, s.cheat, s.score, s.since, s.why, s.trades, s.found_at,
@@ -103,12 +110,11 @@ class Desk:
                 (self._realm, cut.sequence),
             )
 
-    def searched(self) -> int | None:
-        """The newest event that was looked at; None if nobody ever looked."""
-        row = self._connection.execute(
-            "select sequence from haggle.suspect_searches where realm = %s", (self._realm,)
-        ).fetchone()
-        return row[0] if row else None
+    def last_search(self) -> Search | None:
+        """The newest search; None if nobody ever looked."""
+        with self._connection.cursor(row_factory=class_row(Search)) as cursor:
+            statement = "select sequence, at from haggle.suspect_searches where realm = %s"
+            return cursor.execute(statement, (self._realm,)).fetchone()
 
     def cases(self) -> Iterator[Case]:
         """All suspicions, the gravest first."""

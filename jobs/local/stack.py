@@ -306,7 +306,7 @@ class Stack:
     def _ports(self) -> dict[str, int]:
         names = [port for ports in PORTS.values() for port in ports]
         stack = _made_once(
-            self.home / "stack.json", lambda: {"ports": dict(zip(names, _free_ports(len(names)), strict=True))}
+            self.home / "stack.json", lambda: {"ports": dict(zip(names, free_ports(len(names)), strict=True))}
         )
         ports: dict[str, int] = stack["ports"]
         return ports
@@ -383,7 +383,8 @@ def _write_private(path: Path, text: str) -> None:
     temporary.rename(path)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, and that no outgoing connection will take meanwhile."""
     free: list[int] = []
     for port in random.sample(_PORT_RANGE, len(_PORT_RANGE)):
         with socket.socket() as probe:

@@ -58,12 +58,32 @@ def _most_valuable(rows: Rows) -> str:
     )
 
 
+_NO_FIGURE: Final = {
+    "q_price": "Only a player without items pays gold, so few trades have a price; it is what the buyer could pay, and "
+    "says nothing of what the item is worth.",
+    "q_class_against_class": "How often two classes meet is chance, about their shares of the players multiplied. What "
+    "each gives is not: one unit of something it holds, and a banker's things are worth more than a farmer's.",
+    "q_item_flows": "That an item leaves the class that starts with it is not chance, nor that the large classes "
+    "(farmers, hunters) get most of it; how two classes of one size differ is.",
+    "q_trade_graph": "Pairs are drawn at random: that nearly all players are connected and few pairs trade twice is "
+    "what so many random pairs give, and which ones do is chance.",
+    "q_lorenz": "Who is rich is not chance of trades: it follows from the class, and bankers and aristocrats start "
+    "with nearly all gold; how many of them there are is.",
+}
+"""What is chance where the reference run reported nothing."""
+
+
+def _without_figure(text: str) -> Callable[[Rows], str]:
+    return lambda _: f"reported nothing of it. {text}"
+
+
 NOTES: Final[Mapping[str, Callable[[Rows], str]]] = {
     "q_trades": _trades,
     "q_most_traded_item": _most_traded,
     "q_most_diverse_inventory": _most_diverse,
     "q_most_valuable_inventory": _most_valuable,
     "q_offers": lambda _: "had none.",
+    **{name: _without_figure(text) for name, text in _NO_FIGURE.items()},
 }
 """By question."""
 

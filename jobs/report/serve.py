@@ -1,6 +1,7 @@
 """Serves the shelf of reports over HTTP, read only: `/` leads to the newest, and every report stays under its own name.
 
-It asks for a service key of the engine, whatever its scope: as a bearer, or of a browser as the password of HTTP Basic.
+It asks for one of the keys it was given, those that may read: as a bearer, or of a browser as the password of HTTP
+Basic.
 Health needs none, and nothing does with AUTHENTICATION=off. Run as `gunicorn 'jobs.report.serve:create_app()'`.
 """
 
@@ -26,7 +27,7 @@ _HEADERS: Final = {
     # `newest` is another report soon, and none is for the caches of proxies
     "Cache-Control": "private, no-cache",
 }
-_HOW_TO_ASK: Final = "Send a service key: as `Authorization: Bearer <key>`, or as the password of any user.\n"
+_HOW_TO_ASK: Final = "Send a key that may read: as `Authorization: Bearer <key>`, or as the password of any user.\n"
 
 
 def create_app(given: Settings | None = None) -> Flask:

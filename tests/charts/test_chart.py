@@ -281,7 +281,7 @@ def test_the_engine_asks_for_keys_and_each_of_its_callers_has_those_that_it_need
     kinds = {"service", "trade", "adjust", "read", "report", "token"}
     assert set(rendered.of_kind("Secret")["haggle-engine"]["data"]) == {f"{kind}-keys" for kind in kinds}
     needed = {"engine": kinds, "simulation": {"trade"}, "test": {"trade"}, "audit": {"report"}, "report": {"report"}}
-    needed["report-web"] = kinds - {"token"}
+    needed["report-web"] = {"read"}
     for pod in rendered.pods():
         if pod.component == "executor":
             continue
@@ -365,6 +365,10 @@ def test_simulations_with_different_values_are_different_jobs(render: Callable[.
         ("spark.triggerSeconds=-1", "minimum: got -1, want 0"),
         ("redis.enabled=false", "redis.enabled is false, so set global.redis.existing.host to an existing one"),
         ("global.redis.existing.host=r", "global.redis.existing.host is set, so set redis.enabled=false"),
+        (
+            "engine.enabled=false,global.engine.existing.url=http://game.example",
+            "set global.engine.existingSecret.name to a Secret with them",
+        ),
         ("global.hdfs.replication=2", "a block needs as many DataNodes as it has replicas"),
     ],
 )

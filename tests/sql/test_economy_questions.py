@@ -188,6 +188,33 @@ def test_an_item_has_holders_and_moves_between_them(events: Events) -> None:
     ]
 
 
+def test_items_come_from_the_game_and_go_from_class_to_class(events: Events) -> None:
+    events.insert(
+        published(1, 1, {5: 6}),
+        created(1, 2, {5: 3}),
+        created(2, 3, {5: 1}),
+        created(3, 4, {6: 2}, player_class="banker"),
+        adjusted(3, 5, goods({5: 4}), goods({6: 1}), state(2)),
+        adjustment_refused(3, 6, goods({5: 99}), goods()),
+        # within a class, between two, both ways at once, and with one that nobody created
+        accepted(7, gives(1, items={5: 2}), gives(2)),
+        accepted(8, gives(3, items={5: 1, 6: 1}), gives(1, items={5: 3})),
+        accepted(9, gives(2), gives(8, items={7: 5})),
+        rejected(10, side(1, {5: 99}), side(3)),
+        offered(11, "o", gives(1, items={5: 1}), side(2)),
+        created(1, 1, {5: 9}, realm="other"),
+    )
+    assert answer(events, "q_item_flows") == [
+        ["other", 5, None, "farmer", 9, 0, 0, 0, 0, 9],
+        ["r", 5, "item 5 v1", "banker", 4, 0, 1, 3, 2, 6],
+        ["r", 5, "item 5 v1", "farmer", 4, 0, 5, 3, -2, 2],
+        ["r", 6, None, "banker", 2, 1, 1, 0, -1, 0],
+        ["r", 6, None, "farmer", 0, 0, 0, 1, 1, 1],
+        ["r", 7, None, "farmer", 0, 0, 0, 5, 5, 5],
+        ["r", 7, None, "unknown", 0, 0, 5, 0, -5, -5],
+    ]
+
+
 # ---------------------------------------------------------------- money
 
 

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from app.errors import HaggleError
 from app.settings import Settings
-from jobs.economy.desk import Decision, Review, open_desk
+from jobs.economy.desk import Decision, Desk, Review, open_desk
 from jobs.economy.log import Cheat
 from jobs.economy.suspect import Suspect
 from jobs.lake.cut import Cut
@@ -28,19 +28,25 @@ def settings(stack: Stack) -> Settings:
     return replace(stack.settings(), realm=f"desk-{uuid.uuid4().hex[:8]}")
 
 
+def last_sequence(desk: Desk) -> int:
+    search = desk.last_search()
+    assert search
+    return search.sequence
+
+
 def suspect(player_id: int, cheat: Cheat = Cheat.BOTTING, score: float = 0.7) -> Suspect:
     return Suspect(player_id=player_id, cheat=cheat, score=score, since=SINCE, why="even pauses", trades=[3, 5])
 
 
 def test_suspects_are_kept_with_their_trades_and_sql_can_ask_for_them(settings: Settings) -> None:
     with open_desk(settings) as desk:
-        assert desk.searched() is None
+        assert desk.last_search() is None
         desk.put([suspect(1), suspect(2, Cheat.WASH_TRADING, 0.9)], Cut(settings.realm, 77))
         assert [(case.player_id, case.cheat, case.trades) for case in desk.cases()] == [
             (2, "wash_trading", [3, 5]),
             (1, "botting", [3, 5]),
         ]
-        assert desk.searched() == 77
+        assert last_sequence(desk) == 77
     rows = Lake(settings).run(
         "select player_id, cheat, trades, sequence from ledger.haggle.suspects where realm = ? order by 1",
         (settings.realm,),
@@ -54,7 +60,7 @@ def test_a_report_shows_who_is_on_the_desk_and_trino_answers_the_sql_that_stands
         desk.put([suspect(1)], Cut(settings.realm, 77))
         desk.review(1, Review(Cheat.BOTTING, Decision.DISMISSED, "ann", "asleep at night"))
     shown = read_suspects(settings)
-    assert (shown.searched, [case.verdict for case in shown.cases]) == (77, ["dismissed"])
+    assert (shown.search and shown.search.sequence, [case.verdict for case in shown.cases]) == (77, ["dismissed"])
     (row,) = Lake(settings).run(sql_of(settings.realm)).records()
     assert (row["player_id"], row["trades"], row["reviewer"]) == (1, [3, 5], "ann")
 
@@ -69,7 +75,7 @@ def test_another_search_replaces_whom_nobody_has_decided_about_and_keeps_when_th
         desk.put([suspect(1, score=0.8), suspect(4)], Cut(settings.realm, 20))
         cases = {case.player_id: case for case in desk.cases()}
         assert cases.keys() == {1, 3, 4}
-        assert desk.searched() == 20
+        assert last_sequence(desk) == 20
         assert (cases[1].score, cases[1].found_at) == (0.8, found_at[1])
         assert (cases[3].verdict, cases[3].reviewer, cases[3].reason) == ("dismissed", "ann", "a shared account")
 

@@ -286,6 +286,17 @@ def assert_items_add_up(rows: Answers) -> None:
     assert {row["item_id"]: row["units_held"] for row in rows["q_item_velocity"]} == held
     traded = {row["item_id"]: row["units_traded"] for row in rows["q_item_velocity"] if row["units_traded"]}
     assert {row["item_id"]: row["units"] for row in rows["q_most_traded_item"]} == traded
+    flows, given, net = Counter[Any](), Counter[Any](), Counter[Any]()
+    for row in rows["q_item_flows"]:
+        flows[row["item_id"]] += row["remaining"]
+        given[row["item_id"]] += row["given"]
+        net[row["item_id"]] += row["net_traded"]
+    assert flows == held
+    assert set(net.values()) == {0}
+    made = Counter[Any]()
+    for row in rows["q_faucets_and_sinks"]:
+        made[row["item_id"]] += row["given"]
+    assert given == {item: units for item, units in made.items() if item is not None}
     priced = Counter[Any](row["day"] for row in rows["q_price"] if not row["thin"])
     assert {row["day"]: row["items_priced"] for row in rows["q_price_index"]} == priced
 

@@ -26,8 +26,8 @@ from jobs.report.questions import QUESTIONS
 from jobs.report.questions.question import ACCENT, INK, Question, by_day, some
 from jobs.report.reference import NOTES, is_reference
 from jobs.report.render import write_index, write_report
-from jobs.report.suspects import Suspects, read_suspects
-from tests.reports import CASE, DRAWN, ROWS, STORED, report_of
+from jobs.report.suspects import MEASURED, Suspects, read_suspects
+from tests.reports import CASE, DRAWN, ROWS, SEARCH, STORED, report_of
 
 ECONOMY = reference_economy()
 EACH = pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
@@ -78,6 +78,10 @@ def test_the_answers_are_said_in_words() -> None:
     )
     assert said["q_lorenz"] == "the poorer half has 25.0% of all wealth, the richest tenth 19.0%"
     assert said["q_class_against_class"] == "most often banker with hunter: 9 trades"
+    assert said["q_item_flows"] == (
+        "the greatest flow is that of Food Package (item 5): farmer players gave 40 more than they got, and banker "
+        "players got 30 more than they gave"
+    )
     assert some(list("abcdefg")) == "a, b, c, d, e and 2 more"
 
 
@@ -124,7 +128,10 @@ def test_suspects_stand_with_their_evidence_and_what_was_decided_and_that_a_susp
     html, data = write_report(report_of(ROWS), tmp_path)
     page = html.read_text()
     section = page[page.index('<section id="suspects">') : page.index('<section id="q_trades">')]
-    assert "2 players are suspected, of what had happened up to event 1,200; 1 of 2 still to be decided" in section
+    assert (
+        "2 players are suspected; 1 of 2 still to be decided; last looked 2026-11-02 06:00 UTC, up to event 1,200"
+        in section
+    )
     assert section.index("Player 7: wash trading, 0.97") < section.index("Player 9: botting, 0.60")
     assert "&lt;b&gt;9 lots&lt;/b&gt; came straight back" in section
     trades = "6 trades: 1,003, 1,005, 1,007, 1,009, 1,011 and 1 more"
@@ -138,11 +145,11 @@ def test_suspects_stand_with_their_evidence_and_what_was_decided_and_that_a_susp
     assert (first["since"], second["reason"]) == ("2026-11-01 08:00:00+00:00", "asleep at night")
     said = json.loads(data.read_text())["suspects"]
     assert [case["player_id"] for case in said["cases"]] == [7, 9]
-    assert (said["cases"][0]["trades"], said["searched"]) == (CASE.trades, 1_200)
+    assert (said["cases"][0]["trades"], said["search"]["sequence"]) == (CASE.trades, 1_200)
 
 
 def test_the_gravest_suspicions_stand_openly_and_the_page_is_bounded(tmp_path: Path) -> None:
-    many = Suspects([CASE._replace(player_id=number) for number in range(1, 61)], searched=1_200)
+    many = Suspects([CASE._replace(player_id=number) for number in range(1, 61)], search=SEARCH)
     page = write_report(report_of(ROWS, suspects=many), tmp_path)[0].read_text()
     assert "<summary>55 more, up to 50 shown</summary>" in page
     assert page.index("Player 5: ") < page.index("55 more") < page.index("Player 6: ") < page.index("Player 50: ")
@@ -154,7 +161,7 @@ def test_the_gravest_suspicions_stand_openly_and_the_page_is_bounded(tmp_path: P
     ("suspects", "said", "is_known"),
     [
         (Suspects(), "nobody has looked yet", True),
-        (Suspects(searched=9), "nobody is suspected, of what had happened up to event 9", True),
+        (Suspects(search=SEARCH), "nobody is suspected; last looked 2026-11-02 06:00 UTC, up to event 1,200", True),
         (Suspects(unknown="the catalog does not serve"), "not known: the catalog does not serve", False),
     ],
 )
@@ -164,6 +171,14 @@ def test_that_nobody_is_suspected_or_looked_or_that_it_is_not_known_is_said_plai
     html, data = write_report(report_of(ROWS, suspects=suspects), tmp_path)
     assert f'<p class="answer">{said}</p>' in html.read_text()
     assert json.loads(data.read_text())["suspects"]["cases"] == ([] if is_known else None)
+
+
+def test_what_the_page_says_of_how_well_suspects_are_found_is_what_was_measured() -> None:
+    measured = (Path(__file__).parents[2] / "docs/economy.md").read_text()
+    shares = re.findall(r"\*\*(\S+) of the players are to be found\*\*", measured)
+    rows = re.findall(r"\| all \|(?:[^|]+\|){4} (\d\.\d+)[^|]+\| (\d\.\d+)", measured)
+    found = [(share, *(f"{float(part):.0%}" for part in row)) for share, row in zip(shares, rows, strict=True)]
+    assert found == list(MEASURED)
 
 
 def test_a_report_is_made_though_the_desk_cannot_be_reached_and_one_of_the_past_does_not_ask_it() -> None:
