@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Final
 
 import requests
@@ -31,6 +32,12 @@ def headers(settings: Settings) -> dict[str, str]:
 def get(settings: Settings, path: str) -> Any:
     """The answer to a GET; raises HaggleError if there is none or it is a refusal."""
     return _call(settings, "GET", path)
+
+
+def find(settings: Settings, path: str) -> Any | None:
+    """The answer to a GET; None if there is no such thing. Raises HaggleError as `get` does."""
+    response = _response(settings, "GET", path)
+    return None if response.status_code == HTTPStatus.NOT_FOUND else _checked(response, "GET", path)
 
 
 def economy(settings: Settings) -> Economy:
@@ -67,11 +74,18 @@ def tell(settings: Settings, name: str, sequence: int, *, ok: bool = True, notes
 
 
 def _call(settings: Settings, method: str, path: str, body: object = None) -> Any:
+    return _checked(_response(settings, method, path, body), method, path)
+
+
+def _response(settings: Settings, method: str, path: str, body: object = None) -> requests.Response:
     url = settings.engine_url + path
     try:
-        response = requests.request(method, url, json=body, headers=headers(settings), timeout=_TIMEOUT_S)
+        return requests.request(method, url, json=body, headers=headers(settings), timeout=_TIMEOUT_S)
     except requests.RequestException as error:
         raise HaggleError(f"the engine at {settings.engine_url} does not answer {method} {path}: {error}") from error
+
+
+def _checked(response: requests.Response, method: str, path: str) -> Any:
     if not response.ok:
         raise HaggleError(f"the engine refuses {method} {path}: {response.status_code} {response.text[:300]}")
     return response.json()

@@ -187,6 +187,12 @@ EVENTS: Final = Table(
 )
 
 
+BATCH: Final = "haggle.batch"
+"""In the summary of a snapshot with new events: the number of its micro-batch."""
+NEWEST: Final = "haggle.newest"
+"""In the same: JSON of the newest event of each realm in it, by sequence number."""
+
+
 # ---------------------------------------------------------------- the views
 
 

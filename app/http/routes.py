@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, get_args
 
 from flask import Response, g, request
@@ -280,7 +280,7 @@ def create_trades(call: Call) -> Response:
     else:
         due = [_trade_or_result(name, item) for name, item in zip(names, batch.items, strict=True)]
         results = usecases.decide_each(call.store, due)
-    metrics.count_trades(result.reason for result in results if result.status == "decided")
+    _count([(name, result.reason) for name, result in zip(names, results, strict=True) if result.status == "decided"])
     repeats.note_batch(names, [result.status for result in results])
     shown = [responses.batch_result(name, result) for name, result in zip(names, results, strict=True)]
     return responses.json(200, responses.BatchResults(shown))
@@ -463,8 +463,16 @@ def prometheus(call: Call) -> Response:
 
 def _counted(decision: Decision) -> Decision:
     if not decision.is_replayed:
-        metrics.count_trades([decision.reason or ""])
+        _count([(decision.trade_id, decision.reason or "")])
     return decision
+
+
+def _count(decided: Sequence[tuple[str, str]]) -> None:
+    """Counts trades decided now, given as trade_id and reason. With LOG_LEVEL=DEBUG the log has a line of each."""
+    metrics.count_trades(reason for _, reason in decided)
+    if _log.isEnabledFor(logging.DEBUG):
+        for trade_id, reason in decided:
+            _log.debug("trade decided", extra={"context": {"trade_id": trade_id, "reason": reason}})
 
 
 def _trade_response(call: Call, decision: Decision) -> Response:

@@ -19,12 +19,13 @@ from jobs.cli import (
     simulate,
     stack,
     suspects,
+    trace,
 )
 from jobs.cli.group import cli
 
 __all__ = [
     "audit", "cli", "dead_letters", "demo", "economy", "forgotten", "maintain", "query", "questions", "report",
-    "simulate", "stack", "suspects",
+    "simulate", "stack", "suspects", "trace",
 ]  # fmt: skip
 
 

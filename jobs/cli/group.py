@@ -55,7 +55,7 @@ class Elsewhere:
     def __getattr__(self, _: str) -> Any:
         raise HaggleError(
             "the local servers are not installed here; only simulate, report, questions, ask, audit, accept-loss, "
-            "dead-letters, forgotten, economy, maintain and key run"
+            "dead-letters, forgotten, economy, maintain, trace and key run"
         )
 
 

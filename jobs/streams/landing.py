@@ -5,6 +5,7 @@ the relay writes it they go on where the table ends, each once, and nothing more
 parsed first, and put in order by a window.
 """
 
+import json
 import logging
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any, Final
 from pyspark.sql import DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as f
 
+from app.contract.tables import BATCH, NEWEST
 from app.errors import HaggleError
 from jobs.streams import transforms
 from jobs.streams.progress import Progress
@@ -67,19 +69,22 @@ class Landing:
         if not seen:
             return
         self._progress.begin(sum(row["records"] for row in seen))
+        newest = {row["realm"]: row["last"] for row in seen if row["last"]}
+        # with the commit, so that `haggle trace` finds that of an event, and its batch in the log
+        summary = {BATCH: str(batch), NEWEST: json.dumps(newest)}
         if all(self._goes_on(row) for row in seen):
-            dead = self._append(transforms.judge(records))
+            dead = self._append(transforms.judge(records), summary)
             if dead:
                 # what begins as an event and is none has no number, as in any other batch
                 self._account(transforms.in_order(transforms.judge(records), self._mark.sequences))
             else:
                 self._mark.sequences |= {row["realm"]: row["last"] for row in seen}
         else:
-            dead = self._land_odd(records)
+            dead = self._land_odd(records, summary)
         self._progress.end(self._mark.sequences, dead, max(row["recorded"] for row in seen))
         took = {"number_s": round(numbered - started, 3), "append_s": round(time.monotonic() - numbered, 3)}
-        context = {"batch": batch, **took, "sequences": self._mark.sequences}
-        _log.debug("batch landed", extra={"context": context})
+        context = {"batch": batch, **took, "newest": newest}
+        _log.info("batch landed", extra={"context": context})
 
     def _goes_on(self, seen: dict[str, Any]) -> bool:
         """The realm's records are the events that are due, each once."""
@@ -87,16 +92,17 @@ class Landing:
         events = (seen["last"] or 0) - due + 1
         return bool(seen["odd"] == 0 and seen["first"] == due and seen["records"] == seen["different"] == events)
 
-    def _append(self, judged: DataFrame) -> int:
-        """Appends in one commit; returns how many dead letters that were."""
+    def _append(self, judged: DataFrame, summary: dict[str, str]) -> int:
+        """Appends in one commit with that summary; returns how many dead letters that were."""
         counts = Observation()
         observed = transforms.rows(judged, f.lit(self._topic_id)).observe(
             counts, f.count_if(f.col("dead_letter").isNotNull()).alias("dead_letters")
         )
-        observed.writeTo(TABLE).append()
+        options = {f"snapshot-property.{name}": text for name, text in summary.items()}
+        observed.writeTo(TABLE).options(**options).append()
         return int(counts.get["dead_letters"])
 
-    def _land_odd(self, records: DataFrame) -> int:
+    def _land_odd(self, records: DataFrame, summary: dict[str, str]) -> int:
         """Lands a batch that holds more than the next events: dead letters, events that came before, or a gap."""
         if self._current_id() != self._topic_id:
             raise TopicReplaced("the topic was made anew")
@@ -107,7 +113,7 @@ class Landing:
                 return 0
             ordered = transforms.in_order(fresh, self._mark.sequences).persist()
             try:
-                dead = self._append(ordered)
+                dead = self._append(ordered, summary)
                 self._account(ordered)
             finally:
                 ordered.unpersist()

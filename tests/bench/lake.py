@@ -47,8 +47,7 @@ _BATCH: Final = 512
 
 @contextmanager
 def started_stack() -> Iterator[Stack]:
-    """A stack of its own in a temporary folder, with the streams' log of each batch."""
-    os.environ["LOG_LEVEL"] = "DEBUG"
+    """A stack of its own in a temporary folder."""
     home = Path(tempfile.mkdtemp(prefix="haggle-bench-"))
     stack = Stack(home, load_settings(os.environ))
     try:
@@ -106,7 +105,7 @@ def _batches(log: Path, realm: str) -> Iterator[tuple[int, float, float]]:
             entry = json.loads(line)
             committed = datetime.fromisoformat(entry["time"]).timestamp()
             begun = committed - entry["number_s"] - entry["append_s"]
-            yield entry["sequences"].get(realm, 0), begun, committed
+            yield entry["newest"].get(realm, 0), begun, committed
 
 
 def _percentiles(values: list[float]) -> tuple[float, float, float]:

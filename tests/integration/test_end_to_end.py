@@ -1,6 +1,8 @@
 """The whole pipeline on real servers: a trade in by HTTP, its row out of Trino; and what survives kill -9."""
 
 import getpass
+import json
+import re
 import subprocess
 import sys
 
@@ -10,11 +12,13 @@ from kafka import KafkaProducer, TopicPartition
 from pyspark.sql import SparkSession
 
 from app.contract.tables import event_columns
+from app.errors import HaggleError
 from app.relay.topic import Reader, realm_partition
 from app.settings import Settings
 from jobs.engine import headers, post
 from jobs.lake.audit import audit
 from jobs.lake.replay import TABLE, replay
+from jobs.lake.trace import trace
 from jobs.lake.trino import Lake
 from jobs.local.stack import Stack
 from jobs.simulate.run import Order
@@ -38,6 +42,26 @@ def test_a_trade_posted_over_http_comes_out_of_trino_by_its_id(stack: Stack) -> 
     sql = "select status, player_1_item_value, player_2_gold from lake.haggle.trades where trade_id = ?"
     found = wait_until(lambda: Lake(settings).run(sql, ("end-to-end",)).rows, 60)
     assert found == [["accepted", 18, 18]]
+
+
+def test_a_trade_is_followed_by_its_id_from_its_decision_to_its_row(stack: Stack) -> None:
+    settings, lake = stack.settings(), Lake(stack.settings())
+    decided, published, landed = trace(settings, lake, "end-to-end", 0)
+    (place,) = lake.run(
+        "select sequence, kafka_offset from lake.haggle.events where trade_id = ?", ("end-to-end",)
+    ).rows
+    assert f"trade accepted, players 1 and 2, event {place[0]} of realm {settings.realm}" in decided.words
+    assert f"offset {place[1]}" in published.words
+    times = [step.at for step in (decided, published, landed) if step.at]
+    assert (len(times), times) == (3, sorted(times))
+    log = (stack.home / "logs" / "streams.log").read_text().splitlines()
+    batches = [json.loads(line) for line in log if '"batch landed"' in line]
+    (said,) = re.findall(r"batch (\d+) of the streams, which came to event ([\d,]+)", landed.words)
+    batch, newest = (int(number.replace(",", "")) for number in said)
+    assert (batch, newest) in [(each["batch"], each["newest"].get(settings.realm)) for each in batches]
+    assert newest >= place[0]
+    with pytest.raises(HaggleError, match="no trade nobody in realm"):
+        trace(settings, lake, "nobody", 0)
 
 
 def test_sql_from_the_command_line_is_answered_under_the_name_of_who_asks_and_changes_nothing(stack: Stack) -> None:
