@@ -24,11 +24,12 @@ RUN python -m venv /opt/haggle \
 FROM ${BASE} AS jars
 RUN apt-get update && apt-get install --yes --no-install-recommends maven && rm -rf /var/lib/apt/lists/*
 COPY jobs/local/java /java
-RUN mvn -B -ntp -q --strict-checksums -f /java/pom.xml -pl spark dependency:copy-dependencies -DoutputDirectory=/jars
-# the same files as on one machine: every one is in java.lock, and none is missing
-RUN awk '$1 == "spark" { count = split($4, path, "/"); print $2 "  /jars/" path[count] }' /java/java.lock > /java/sums \
+RUN mvn -B -ntp -q --strict-checksums -f /java/pom.xml -pl spark,metrics dependency:copy-dependencies \
+      -DoutputDirectory='/jars/${project.artifactId}'
+# every file is as in java.lock, which one machine takes too, and none is missing
+RUN awk '/^(spark|metrics) / { count = split($4, path, "/"); print $2 "  /jars/" $1 "/" path[count] }' /java/java.lock > /java/sums \
  && sha256sum --check --strict --quiet /java/sums \
- && test "$(ls /jars | wc -l)" = "$(wc -l < /java/sums)"
+ && test "$(ls /jars/* | grep -c jar$)" = "$(wc -l < /java/sums)"
 
 # ---------------------------------------------------------------- engine
 
@@ -54,7 +55,9 @@ RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp haggle
 WORKDIR /haggle
 COPY --from=jobs-dependencies /opt/haggle /opt/haggle
 RUN python -m compileall -q /opt/haggle/lib && ln -s /opt/haggle/lib/python3.13/site-packages/pyspark /opt/spark
-COPY --from=jars /jars /opt/spark/jars
+COPY --from=jars /jars/spark /opt/spark/jars
+# the agent that tells Prometheus of a JVM; servers of other images get it from here
+COPY --from=jars /jars/metrics /opt/metrics
 COPY app app
 COPY sql sql
 COPY jobs jobs

@@ -30,7 +30,7 @@ ABOUT: Final = {
     "kafka": "Kafka, the log of events",
     "query": "the SQL prompt of `haggle query`",
 }
-"""What each module is for."""
+"""What each module of a local stack is for."""
 _TRINO_PLUGINS: Final = ("geospatial", "iceberg", "postgresql")
 """The connector of PostgreSQL does not start without the types of geospatial."""
 _LISTED: Final = re.compile(r"^ +\S+:(\S+\.(?:jar|zip|tar\.gz))\b")
@@ -49,7 +49,7 @@ class JavaParts:
     """The cache of Java parts below `cache`."""
 
     def __init__(self, cache: Path) -> None:
-        self.parts = read_lock()
+        self.parts = [part for part in read_lock() if part.module in ABOUT]
         self._repository = cache / "maven"
         digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
         self._verified = cache / f"verified-{digest}"
@@ -79,7 +79,7 @@ class JavaParts:
         if missing:
             print(announcement(missing, self._repository), flush=True)
             with self._progress(missing):
-                resolve(self._repository)
+                resolve(self._repository, ABOUT)
         self._verify()
         self._unpack_trino()
 
@@ -166,18 +166,17 @@ class _Watcher:
         return min(part.size, max(size_of(path), *partial, 0))
 
 
-def resolve(repository: Path) -> dict[str, list[Path]]:
-    """Runs Maven: all files of all modules are in `repository` afterwards; returns them by module."""
+def resolve(repository: Path, modules: Iterable[str]) -> dict[str, list[Path]]:
+    """Runs Maven: all files of the modules are in `repository` afterwards; returns them by module."""
     with tempfile.TemporaryDirectory() as folder:
-        command = ["mvn", "-B", "-ntp", "--strict-checksums", "-f", str(POMS / "pom.xml")]
+        command = ["mvn", "-B", "-ntp", "--strict-checksums", "-f", str(POMS / "pom.xml"), "-pl", ",".join(modules)]
         command += [f"-Dmaven.repo.local={repository}", "dependency:list", "-DoutputAbsoluteArtifactFilename=true"]
         command += [f"-DoutputFile={folder}/${{project.artifactId}}", "-Dstyle.color=never"]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         if run.returncode:
             errors = [line for line in run.stdout.splitlines() if line.startswith("[ERROR]")][:5]
             raise HaggleError("Maven could not fetch the Java parts:\n  " + "\n  ".join(errors or [run.stderr[-500:]]))
-        modules = [path for path in POMS.iterdir() if path.is_dir()]
-        return {module.name: _listed(Path(folder) / module.name) for module in sorted(modules)}
+        return {module: _listed(Path(folder) / module) for module in sorted(modules)}
 
 
 def _listed(file: Path) -> list[Path]:
@@ -190,7 +189,7 @@ def write_lock(cache: Path) -> None:
     repository = cache / "maven"
     lines = [
         f"{module} {sha256_of(path)} {path.stat().st_size} {path.relative_to(repository)}\n"
-        for module, paths in resolve(repository).items()
+        for module, paths in resolve(repository, (path.name for path in POMS.iterdir() if path.is_dir())).items()
         for path in paths
     ]
     LOCK.write_text("".join(lines))

@@ -73,7 +73,11 @@ peers, as NetworkPolicies name them; if there are none, for nobody, or for every
 {{- $root := .root -}}
 {{- $component := .component -}}
 {{- $edges := include "haggle.edges" . | fromYaml -}}
-{{- $ingress := include "haggle.ingress" (list $root $component $edges .open) | trim -}}
+{{- $open := .open | default list -}}
+{{- with get (include "haggle.metrics" $root | fromYaml) $component -}}
+{{- $open = append $open (dict "port" .port "peers" $root.Values.global.monitoring.from) -}}
+{{- end -}}
+{{- $ingress := include "haggle.ingress" (list $root $component $edges $open) | trim -}}
 {{- if $root.Values.global.networkPolicy.enabled -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy

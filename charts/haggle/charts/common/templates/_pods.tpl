@@ -50,7 +50,8 @@ The pod starts anew when a file of the part's templates changes, or an existing 
 {{- $root := .root -}}
 labels:
   {{- include "haggle.labels" (list .root .component) | nindent 2 }}
-{{- $annotations := .part.podAnnotations | default dict }}
+{{- $metrics := include "haggle.metricsAnnotations" (list .root .component) | fromYaml }}
+{{- $annotations := merge (dict) (.part.podAnnotations | default dict) $metrics }}
 {{- if or .files .secrets .configMap $annotations }}
 annotations:
   {{- range .files }}

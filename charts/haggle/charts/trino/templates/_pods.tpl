@@ -52,6 +52,9 @@ volumeMounts:
     mountPath: /data/trino
   - name: tmp
     mountPath: /tmp
+  {{- if $root.Values.global.monitoring.enabled }}
+  {{- include "haggle.agent.mount" $root | nindent 2 }}
+  {{- end }}
 {{- end }}
 
 {{- define "trino.probe" -}}
@@ -72,7 +75,7 @@ exec:
             {{- range list "node.properties" "jvm.config" "log.properties" "core-site.xml" "hdfs-site.xml" }}
             - {key: {{ . }}, path: {{ . }}}
             {{- end }}
-            {{- range list "access-control.properties" "rules.json" }}
+            {{- range list "access-control.properties" "rules.json" "metrics.yaml" }}
             - {key: {{ . }}, path: {{ . }}}
             {{- end }}
       - configMap:
@@ -87,4 +90,7 @@ exec:
   emptyDir: {}
 - name: tmp
   emptyDir: {}
+{{- if $root.Values.global.monitoring.enabled }}
+{{ include "haggle.agent.volume" $root }}
+{{- end }}
 {{- end }}
