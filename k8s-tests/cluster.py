@@ -67,7 +67,7 @@ def wait_until(true: Callable[[], Any], timeout_s: float, what: str, pause_s: fl
 
 def ready(pod: V1Pod) -> bool:
     """Whether the pod is ready."""
-    return ("Ready", "True") in {(item.type, item.status) for item in pod.status.conditions}
+    return ("Ready", "True") in {(item.type, item.status) for item in pod.status.conditions or []}
 
 
 @contextmanager

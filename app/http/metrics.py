@@ -5,11 +5,13 @@ app/http/gunicorn.py sets before any worker starts; `render` adds them up.
 """
 
 import collections
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 from prometheus_client.values import ValueClass
 
 from app.domain import Finding
@@ -65,31 +67,43 @@ def render(store: Store) -> bytes:
     if ValueClass._multiprocess:  # noqa: SLF001
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry) + generate_latest(_of_redis(store))
-
-
-def _of_redis(store: Store) -> CollectorRegistry:
     now = CollectorRegistry()
-    is_up = Gauge("haggle_redis_up", "Whether Redis answers; without it, what it holds is left out", registry=now)
-    try:
-        backlog, findings = store.backlog(), store.findings.read()
-    except Unavailable:
-        return now
-    is_up.set(1)
-    Gauge("haggle_outbox_events", "Events that wait for Kafka: the relay's lag", registry=now).set(backlog.events)
-    Gauge("haggle_outbox_age_seconds", "Age of the oldest event that waits", registry=now).set(backlog.age_s)
-    Gauge("haggle_sequence", "Newest event's sequence number", registry=now).set(backlog.sequence)
-    _show_findings(findings, now)
-    return now
+    now.register(_OfRedis(store))
+    return generate_latest(registry) + generate_latest(now)
 
 
-def _show_findings(findings: Mapping[str, Finding], now: CollectorRegistry) -> None:
+class _OfRedis(Collector):
+    """What Redis holds now. No gauges: each worker would keep its own beside, also when it has ended."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def collect(self) -> Iterator[Metric]:
+        """Without Redis only that it does not answer."""
+        try:
+            backlog, findings = self._store.backlog(), self._store.findings.read()
+        except Unavailable:
+            yield _gauge("haggle_redis_up", "Whether Redis answers; without it, what it holds is left out", 0)
+            return
+        yield _gauge("haggle_redis_up", "Whether Redis answers; without it, what it holds is left out", 1)
+        yield _gauge("haggle_outbox_events", "Events that wait for Kafka: the relay's lag", backlog.events)
+        yield _gauge("haggle_outbox_age_seconds", "Age of the oldest event that waits", backlog.age_s)
+        yield _gauge("haggle_sequence", "Newest event's sequence number", backlog.sequence)
+        yield from _of_findings(findings)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _of_findings(findings: Mapping[str, Finding]) -> Iterator[Metric]:
     """What audits and reports have found last; nothing of what there was none of."""
     label = ["finding"]
-    ok = Gauge("haggle_finding_ok", "Whether the last one found all to be right", label, registry=now)
-    at = Gauge("haggle_finding_timestamp_seconds", "When that was", label, registry=now)
-    sequence = Gauge("haggle_finding_sequence", "Newest event that it looked at", label, registry=now)
+    ok = GaugeMetricFamily("haggle_finding_ok", "Whether the last one found all to be right", labels=label)
+    at = GaugeMetricFamily("haggle_finding_timestamp_seconds", "When that was", labels=label)
+    sequence = GaugeMetricFamily("haggle_finding_sequence", "Newest event that it looked at", labels=label)
     for name, finding in findings.items():
-        ok.labels(name).set(finding.ok)
-        at.labels(name).set(finding.at.timestamp())
-        sequence.labels(name).set(finding.sequence)
+        ok.add_metric([name], finding.ok)
+        at.add_metric([name], finding.at.timestamp())
+        sequence.add_metric([name], finding.sequence)
+    yield from (ok, at, sequence)

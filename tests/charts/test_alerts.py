@@ -62,6 +62,8 @@ HEALTHY: Final[dict[Name, Value]] = {
     FAST: growing(20),
     ("engine", f'haggle_http_request_seconds_bucket{{{TRADES},status="201",le="1.0"}}'): growing(20),
     ("engine", f'haggle_http_request_seconds_bucket{{{TRADES},status="201",le="+Inf"}}'): growing(20),
+    # not ready while Redis was down a minute ago, or while it starts: no caller's command
+    ("engine", 'haggle_http_request_seconds_count{route="/readyz",method="GET",status="503"}'): growing(1),
     ("engine", 'haggle_finding_ok{finding="audit"}'): steady(1),
     ("engine", 'haggle_finding_timestamp_seconds{finding="audit"}'): behind(60),
     ("engine", 'haggle_finding_timestamp_seconds{finding="report"}'): behind(60),

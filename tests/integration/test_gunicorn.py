@@ -102,6 +102,12 @@ def test_the_counts_of_all_workers_are_added_up(engine: str) -> None:
     assert 'haggle_http_request_seconds_count{method="PUT",route="/create_player",status="200"} 16.0' in text
 
 
+def test_what_redis_holds_is_told_once_whatever_number_of_workers_was_asked(engine: str) -> None:
+    texts = [requests.get(f"{engine}/metrics", timeout=5).text for _ in range(8)]
+    for name in ("haggle_redis_up", "haggle_sequence", "haggle_outbox_events"):
+        assert len(re.findall(rf"^{name}\b", texts[-1], re.MULTILINE)) == 1, name
+
+
 def test_the_docs_page_is_served_with_all_it_needs(engine: str) -> None:
     page = requests.get(f"{engine}/docs/", timeout=5)
     assert page.ok
