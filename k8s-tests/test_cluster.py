@@ -36,7 +36,7 @@ pytestmark = pytest.mark.timeout(1200)
 PLAYERS = 1_000
 TRADES = 10_000
 RECOVERY_S = 400
-"""When waiting for a recovery ends: a slow machine fails no test. The promise is 90 s; figures are printed at the end."""
+"""When waiting for a recovery ends; the promise is 90 s, and figures are printed: a slow machine fails none."""
 PARTS = ("engine", "relay", "redis", "kafka", "namenode", "datanode", "catalog", "streams", "executor", "trino")
 
 
