@@ -19,13 +19,14 @@ from jobs.cli import (
     simulate,
     stack,
     suspects,
+    top,
     trace,
 )
 from jobs.cli.group import cli
 
 __all__ = [
     "audit", "cli", "dead_letters", "demo", "economy", "forgotten", "maintain", "query", "questions", "report",
-    "simulate", "stack", "suspects", "trace",
+    "simulate", "stack", "suspects", "top", "trace",
 ]  # fmt: skip
 
 

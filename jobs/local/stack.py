@@ -50,12 +50,13 @@ _PORT_RANGE: Final = range(20_000, 32_000)
 
 @dataclass(frozen=True, slots=True)
 class ProcessStatus:
-    """What `haggle status` says of one process. `memory_mib` is the sum over it and its children."""
+    """What is known of one process: its memory, and the processor time it has used, with its children's."""
 
     name: str
     state: str
     ready: bool
     memory_mib: int
+    cpu_s: float
     log: Path
 
 
@@ -113,9 +114,12 @@ class Stack:
 
     def _status(self, process: Process, info: dict[str, Any] | None, ready: bool) -> ProcessStatus:  # noqa: FBT001
         if info is None:
-            return ProcessStatus(process.name, "STOPPED", ready=False, memory_mib=0, log=self._log(process.name))
-        memory_mib = _memory_bytes(info["pid"]) // 2**20
-        return ProcessStatus(process.name, info["statename"], ready, memory_mib, self._log(process.name))
+            return ProcessStatus(
+                process.name, "STOPPED", ready=False, memory_mib=0, cpu_s=0, log=self._log(process.name)
+            )
+        memory_bytes, cpu_s = _usage(info["pid"])
+        log = self._log(process.name)
+        return ProcessStatus(process.name, info["statename"], ready, memory_bytes // 2**20, cpu_s, log)
 
     def process_infos(self) -> list[dict[str, Any]]:
         """What supervisord knows of every process, as its API gives it."""
@@ -349,14 +353,15 @@ def _is_ready(process: Process) -> bool:
         return False
 
 
-def _memory_bytes(pid: int) -> int:
-    """Resident memory of a process and its children; what they share is counted once each."""
+def _usage(pid: int) -> tuple[int, float]:
+    """Resident bytes of a process and its children, what they share counted once each, and their processor time in s."""
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
-        return sum(member.memory_info().rss for member in family)
+        times = [member.cpu_times() for member in family]
+        return sum(member.memory_info().rss for member in family), sum(each.user + each.system for each in times)
     except psutil.NoSuchProcess:
-        return 0
+        return 0, 0
 
 
 def _belongs_to(process: psutil.Process, home: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import os
 import re
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from jobs.local.stack import Stack
 from jobs.simulate.run import Order
 from tests.conftest import wait_until
 from tests.playing import exact, failed, kill_9, lake_writer, play
+
+WIDE = {**os.environ, "COLUMNS": "160"}
 
 pytestmark = pytest.mark.stack
 
@@ -62,6 +65,14 @@ def test_a_trade_is_followed_by_its_id_from_its_decision_to_its_row(stack: Stack
     assert newest >= place[0]
     with pytest.raises(HaggleError, match="no trade nobody in realm"):
         trace(settings, lake, "nobody", 0)
+
+
+def test_top_shows_processes_the_game_and_the_way_to_the_lake_once_in_a_pipe(stack: Stack) -> None:
+    command = [sys.executable, "-m", "jobs.cli", "--home", str(stack.home), "top"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=WIDE)
+    assert done.returncode == 0, done.stderr
+    for words in ("streams", "yes", "trades a second", "end-to-end", "outbox", "kafka", "lake"):
+        assert words.replace("end-to-end", "gave 3 ") in done.stdout, words
 
 
 def test_sql_from_the_command_line_is_answered_under_the_name_of_who_asks_and_changes_nothing(stack: Stack) -> None:
