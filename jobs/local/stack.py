@@ -354,7 +354,7 @@ def _is_ready(process: Process) -> bool:
 
 
 def _usage(pid: int) -> tuple[int, float]:
-    """Resident bytes of a process and its children, what they share counted once each, and their processor time in s."""
+    """Resident bytes of a process and its children, what they share counted for each, and their processor time in s."""
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]

@@ -215,8 +215,8 @@ def test_an_alert_fires_for_its_cause_alone_and_ends_with_it(
 
 
 def test_hdfs_that_would_be_full_within_a_day_is_known_while_it_is_half_empty(rules: Path) -> None:
-    shrinking = {("namenode", "fs_namesystem_capacity_remaining"): lambda at_s: 50 - (at_s - BEGIN_S) / 1_000}
-    play(rules, "HaggleHdfsFilling", shrinking, 300, ends=False)
+    shrinking = {("namenode", "fs_namesystem_capacity_remaining"): lambda at_s: 50 - (at_s - BEGIN_S) / 100}
+    play(rules, "HaggleHdfsFilling", shrinking, 600, ends=False)
 
 
 def test_an_alert_of_a_part_that_is_not_installed_is_not_made(render: Callable[..., Rendered]) -> None:

@@ -23,6 +23,7 @@ RENDERINGS: dict[str, tuple[str, ...]] = {
 NOT_SETTINGS = {
     "CATALOG_PASSWORD", "HADOOP_CONF_DIR", "HADOOP_LOG_DIR", "HADOOP_PID_DIR", "HADOOP_USER_NAME", "JAVA_TOOL_OPTIONS",
     "LOG_FOLDER", "MPLCONFIGDIR", "SPARK_LOCAL_DIRS", "PLAYERS", "TRADES", "CONCURRENCY", "RATE", "SEED",
+    "TZ",
 }  # fmt: skip
 OWN_IMAGES = ("haggle-engine", "haggle-jobs")
 MIB = {"Mi": 1, "Gi": 1024}
@@ -374,6 +375,23 @@ def test_simulations_with_different_values_are_different_jobs(render: Callable[.
 )
 def test_a_wrong_value_is_refused_with_a_sentence(refusal: Callable[..., str], value: str, words: str) -> None:
     assert words in refusal("--set", value)
+
+
+def test_every_pod_has_what_a_cluster_asks_of_it(render: Callable[..., Rendered]) -> None:
+    """Values of tests/charts/every-option.yaml."""
+    rendered = render(*RENDERINGS["every option"])
+    assert {item["metadata"]["labels"].get("team") for item in rendered.objects} == {"economy"}
+    for pod in rendered.pods():
+        if pod.component == "test":  # a part of none
+            continue
+        assert (pod.labels["team"], pod.labels["tier"]) == ("economy", "game"), pod.name
+        assert pod.spec["priorityClassName"] == "servers", pod.name
+        assert "nodeAffinity" in pod.spec["affinity"], pod.name
+        own = [container for container in pod.spec["containers"] if container["name"] != "exporter"]
+        if pod.component != "executor":  # Spark gives it its environment
+            assert all({"name": "TZ", "value": "UTC"} in container["env"] for container in own), pod.name
+    for kind in ("Deployment", "StatefulSet"):
+        assert {item["spec"]["revisionHistoryLimit"] for item in rendered.of_kind(kind).values()} == {3}
 
 
 def test_a_template_has_lines_that_a_person_can_read() -> None:

@@ -18,7 +18,8 @@
 {{- with get $about "or" }}
 {{- $expression = printf "%s or %s == 0" $silent . -}}
 {{- end }}
-{{- $down = append $down (dict "record" "haggle:down" "expr" (printf "count(%s)" $expression) "labels" (merge (dict "component" $component) $labels)) -}}
+{{- $down = append $down (dict "record" "haggle:down" "expr" (printf "count(%s)" $expression)
+  "labels" (merge (dict "component" $component) $labels)) -}}
 {{- $expression = printf "haggle:down{%s, component=%q}" $of $component -}}
 {{- with $about.after }}
 {{- $expression = printf "%s unless on (namespace) haggle:down{%s, component=~%q}" $expression $of (join "|" .) -}}

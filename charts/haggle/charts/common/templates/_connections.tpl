@@ -7,6 +7,9 @@
   value: {{ .Values.global.logLevel }}
 - name: FORGET_WITHIN_DAYS
   value: {{ .Values.global.forgetWithinDays | quote }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "haggle.engine.url" -}}

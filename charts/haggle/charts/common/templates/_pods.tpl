@@ -1,5 +1,6 @@
 {{/*
-What every pod has: (dict "root" . "component" "redis" "uid" 999 "part" .Values "serviceAccount" name?).
+What every pod has: (dict "root" . "component" "redis" "uid" 999 "part" .Values "serviceAccount" name? "beside"
+the component? on whose node it must run, since they share a volume).
 Fits Pod Security `restricted`; no token is mounted unless the pod's own template says so.
 */}}
 {{- define "haggle.pod" -}}
@@ -29,6 +30,20 @@ nodeSelector:
 tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- $affinity := deepCopy (.part.affinity | default $global.affinity) }}
+{{- with .beside }}
+{{- $selector := dict "matchLabels" (include "haggle.selectorLabels" (list $.root .) | fromYaml) }}
+{{- $term := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" $selector }}
+{{- $required := dict "requiredDuringSchedulingIgnoredDuringExecution" (list $term) }}
+{{- $affinity = merge (dict "podAffinity" $required) $affinity }}
+{{- end }}
+{{- with $affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .part.priorityClassName | default $global.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
 {{- if .spread }}
 topologySpreadConstraints:
   {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
@@ -50,6 +65,9 @@ The pod starts anew when a file of the part's templates changes, or an existing 
 {{- $root := .root -}}
 labels:
   {{- include "haggle.labels" (list .root .component) | nindent 2 }}
+  {{- with .part.podLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- $metrics := include "haggle.metricsAnnotations" (list .root .component) | fromYaml }}
 {{- $annotations := merge (dict) (.part.podAnnotations | default dict) $metrics }}
 {{- if or .files .secrets .configMap $annotations }}

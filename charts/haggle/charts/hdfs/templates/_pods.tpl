@@ -8,6 +8,9 @@
   value: /tmp
 - name: {{ index . 1 }}
   value: {{ last . | quote }}
+{{- with (first .).Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{/* A probe that asks a bean of the program's own /jmx: (dict "port" 9870 "bean" name "pattern" text). bash speaks TCP itself. */}}
