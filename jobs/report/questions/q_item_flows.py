@@ -10,10 +10,12 @@ if TYPE_CHECKING:
 
 _ITEMS: Final = 12
 _CLASSES: Final = 6
-_NAME: Final = 18
+_NAME: Final = 16
 """Most characters of an item's name."""
 _DEEPEST: Final = 0.45
 """Opacity of a field through which all units went: the number in it can still be read."""
+_POINTS: Final = 9
+"""Size of what is written."""
 _GAME: Final = ("given", "taken")
 
 
@@ -54,11 +56,11 @@ def _draw(axes: "Axes", rows: Rows) -> None:
     axes.set_ylim(max(len(items), 1) - 0.5, -0.5)
     axes.set_xticks(range(len(columns)), columns, rotation=90)
     axes.set_yticks(range(len(items)), [_cut(names[item]) for item in items])
-    axes.tick_params(length=0, labeltop=True, labelbottom=False, labelsize=8)
+    axes.tick_params(length=0, labeltop=True, labelbottom=False, labelsize=_POINTS)
     axes.spines[:].set_visible(False)
     which = "all items" if len(items) == len(names) else f"the {len(items)} most traded items"
-    axes.set_xlabel(f"units of {which}: given and taken by the game;\nof each class, got less given in trades")
-    grow(axes, len(items), frame_in=1.4)
+    axes.set_xlabel(f"units of {which}:\ngiven and taken by the game;\nof each class, got less given")
+    grow(axes, len(items), frame_in=1.6)
 
 
 def _busiest(rows: Rows, column: str, most: int) -> list[Any]:
@@ -84,7 +86,7 @@ def _field(axes: "Axes", net: _Net, at: tuple[int, int]) -> None:
 
 
 def _write(axes: "Axes", text: str, at: tuple[int, int]) -> None:
-    axes.annotate(text, at, ha="center", va="center", fontsize=8)
+    axes.annotate(text, at, ha="center", va="center", fontsize=_POINTS)
 
 
 def _cut(name: str) -> str:
