@@ -189,8 +189,8 @@ EVENTS: Final = Table(
 
 BATCH: Final = "haggle.batch"
 """In the summary of a snapshot with new events: the number of its micro-batch."""
-NEWEST: Final = "haggle.newest"
-"""In the same: JSON of the newest event of each realm in it, by sequence number."""
+SEQUENCES: Final = "haggle.sequences"
+"""In the same: JSON of the first and the last event of each realm in it, by sequence number."""
 
 
 # ---------------------------------------------------------------- the views

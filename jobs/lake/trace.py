@@ -1,7 +1,6 @@
 """The way of one trade, by its id: when it was decided, when Kafka had it, and which commit made it a row.
 
-The commit is found by what the streams write into the summary of each snapshot, which is there until the snapshot
-expires; a later snapshot then shows only that the row was there by its time.
+The commit is found by what the streams write into the summary of each snapshot, which is there until it expires.
 """
 
 import json
@@ -12,7 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from app.contract.tables import BATCH, CATALOG, EVENTS, NEWEST, SCHEMA
+from app.contract.tables import BATCH, CATALOG, EVENTS, SCHEMA, SEQUENCES
 from app.errors import HaggleError
 from app.lag import read_lag
 from app.settings import Settings
@@ -83,13 +82,13 @@ def _steps(lake: Lake, realm: str, row: dict[str, Any]) -> Iterator[Step]:
 
 
 def _commit(lake: Lake, realm: str, row: dict[str, Any]) -> Step:
-    """The first commit that came as far as the event."""
+    """The first commit of a batch with the event."""
     # by milliseconds, as snapshots count
     since = row["recorded_at"].replace(microsecond=row["recorded_at"].microsecond // 1000 * 1000)
     for snapshot, committed_at, summary in lake.run(_COMMITS, (since,)).rows:
-        newest = json.loads(summary.get(NEWEST, "{}")).get(realm, 0)
-        if newest >= row["sequence"]:
-            words = f"snapshot {snapshot}, batch {summary[BATCH]} of the streams, which came to event {newest:,}"
+        first, last = json.loads(summary.get(SEQUENCES, "{}")).get(realm, (0, 0))
+        if first <= row["sequence"] <= last:
+            words = f"snapshot {snapshot}, batch {summary[BATCH]} of the streams: events {first:,} to {last:,}"
             return Step("in the table", committed_at, words)
     return Step("in the table", None, "the snapshot that it came with has expired (SNAPSHOT_KEEP_S)")
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from pyspark.sql import DataFrame, Observation, Row, SparkSession
 from pyspark.sql import functions as f
 
-from app.contract.tables import BATCH, NEWEST
+from app.contract.tables import BATCH, SEQUENCES
 from app.errors import HaggleError
 from jobs.streams import transforms
 from jobs.streams.progress import Progress
@@ -69,9 +69,9 @@ class Landing:
         if not seen:
             return
         self._progress.begin(sum(row["records"] for row in seen))
-        newest = {row["realm"]: row["last"] for row in seen if row["last"]}
+        sequences = {row["realm"]: [row["first"], row["last"]] for row in seen if row["last"]}
         # with the commit, so that `haggle trace` finds that of an event, and its batch in the log
-        summary = {BATCH: str(batch), NEWEST: json.dumps(newest)}
+        summary = {BATCH: str(batch), SEQUENCES: json.dumps(sequences)}
         if all(self._goes_on(row) for row in seen):
             dead = self._append(transforms.judge(records), summary)
             if dead:
@@ -83,7 +83,7 @@ class Landing:
             dead = self._land_odd(records, summary)
         self._progress.end(self._mark.sequences, dead, max(row["recorded"] for row in seen))
         took = {"number_s": round(numbered - started, 3), "append_s": round(time.monotonic() - numbered, 3)}
-        context = {"batch": batch, **took, "newest": newest}
+        context = {"batch": batch, **took, "sequences": sequences}
         _log.info("batch landed", extra={"context": context})
 
     def _goes_on(self, seen: dict[str, Any]) -> bool:

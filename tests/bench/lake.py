@@ -105,7 +105,7 @@ def _batches(log: Path, realm: str) -> Iterator[tuple[int, float, float]]:
             entry = json.loads(line)
             committed = datetime.fromisoformat(entry["time"]).timestamp()
             begun = committed - entry["number_s"] - entry["append_s"]
-            yield entry["newest"].get(realm, 0), begun, committed
+            yield entry["sequences"].get(realm, (0, 0))[1], begun, committed
 
 
 def _percentiles(values: list[float]) -> tuple[float, float, float]:

@@ -12,6 +12,7 @@ import yaml
 
 from tests.charts.conftest import Rendered
 
+RULES: Final = "global.monitoring.rules.enabled=true,global.monitoring.from[0].podSelector.matchLabels.app=prometheus"
 INTERVAL_S: Final = 15
 BEGIN_S: Final = 600
 """When the cause begins."""
@@ -139,7 +140,7 @@ OTHER_WAYS: Final = [
 @pytest.fixture(scope="session")
 def rules(render: Callable[..., Rendered], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The groups of the PrometheusRule, as a file of Prometheus."""
-    rendered = render("--set", "global.monitoring.rules.enabled=true")
+    rendered = render("--set", RULES)
     (rule,) = rendered.of_kind("PrometheusRule").values()
     path: Path = tmp_path_factory.mktemp("rules") / "rules.yaml"
     path.write_text(yaml.safe_dump(rule["spec"]))
@@ -221,7 +222,7 @@ def test_hdfs_that_would_be_full_within_a_day_is_known_while_it_is_half_empty(ru
 
 def test_an_alert_of_a_part_that_is_not_installed_is_not_made(render: Callable[..., Rendered]) -> None:
     existing = str(Path(__file__).parent / "existing-services.yaml")
-    rendered = render("--values", existing, "--set", "global.monitoring.rules.enabled=true")
+    rendered = render("--values", existing, "--set", RULES)
     (rule,) = rendered.of_kind("PrometheusRule").values()
     made = {each["alert"] for group in rule["spec"]["groups"] for each in group["rules"] if "alert" in each}
     assert "HaggleEngineDown" in made

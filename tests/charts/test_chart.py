@@ -370,6 +370,7 @@ def test_simulations_with_different_values_are_different_jobs(render: Callable[.
             "engine.enabled=false,global.engine.existing.url=http://game.example",
             "set global.engine.existingSecret.name to a Secret with them",
         ),
+        ("global.monitoring.rules.enabled=true", "set global.monitoring.from to the NetworkPolicy peers"),
         ("global.hdfs.replication=2", "a block needs as many DataNodes as it has replicas"),
     ],
 )

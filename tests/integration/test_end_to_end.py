@@ -59,10 +59,10 @@ def test_a_trade_is_followed_by_its_id_from_its_decision_to_its_row(stack: Stack
     assert (len(times), times) == (3, sorted(times))
     log = (stack.home / "logs" / "streams.log").read_text().splitlines()
     batches = [json.loads(line) for line in log if '"batch landed"' in line]
-    (said,) = re.findall(r"batch (\d+) of the streams, which came to event ([\d,]+)", landed.words)
-    batch, newest = (int(number.replace(",", "")) for number in said)
-    assert (batch, newest) in [(each["batch"], each["newest"].get(settings.realm)) for each in batches]
-    assert newest >= place[0]
+    (said,) = re.findall(r"batch (\d+) of the streams: events ([\d,]+) to ([\d,]+)", landed.words)
+    batch, first, last = (int(number.replace(",", "")) for number in said)
+    assert (batch, [first, last]) in [(each["batch"], each["sequences"].get(settings.realm)) for each in batches]
+    assert first <= place[0] <= last
     with pytest.raises(HaggleError, match="no trade nobody in realm"):
         trace(settings, lake, "nobody", 0)
 
